@@ -1,8 +1,9 @@
 """How a household keeps within the limits of its connection: the order of its devices, and the headroom left.
 
 The household decides behind the meter. Import beyond the limit is reduced first by the battery, then by what
-the EV and the heat pump can delay without discomfort, then by charging and heating forgone, last by switching
-appliances off. Export beyond the limit first charges battery, EV and heat pump; PV is curtailed by the rest.
+the EV, the heat pump and other consuming devices can delay without discomfort, then by charging and heating
+forgone, last by switching appliances off. Export beyond the limit first charges the battery and raises the
+consumption of these devices; PV is curtailed by the rest.
 This order is Tandem's assumption; ALEXANDER D3.3, 3.5.1, only states that DSOs limit the connection and not
 the devices behind it.
 """
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tandem_sim.agents.devices.models import spread
+from tandem_sim.agents.devices.device import DEMAND, GENERATION, STORAGE, spread
 from tandem_sim.grids.types import FloatArray, IntArray
 
 
@@ -22,15 +23,15 @@ class Connections:
     """C households whose power is computed one by one.
 
     `site` (C,); inflexible load: places in the profile window `load_at` (C,), multiplied by `load_kw` (C,);
-    `member` (M,): connection of each member, C for members of other households; `cuts` between PV, batteries,
-    EVs and heat pumps among the members; `generation_kwh` (C,): PV generation in a year.
+    `member` (M,): connection of each member, C for members of other households; `part` (M,): whether a member
+    is GENERATION, STORAGE or DEMAND; `generation_kwh` (C,): PV generation in a year.
     """
 
     site: IntArray
     load_at: IntArray
     load_kw: FloatArray
     member: IntArray
-    cuts: tuple[int, int, int]
+    part: IntArray
     generation_kwh: FloatArray
 
     def __len__(self) -> int:
@@ -98,16 +99,14 @@ class Compliance:
     """An ISP with every connection within its limits.
 
     base (M,): baseline of every member. up, down (M,): share of the range around that baseline that each
-    member may still use, so that no order breaks a limit. denied_kw (E,): charging given up beyond the
-    flexible part; forced_kw (P,): heating forgone beyond the comfort band. shed_kw (C,): appliances switched
-    off.
+    member may still use, so that no order breaks a limit. forgone_kw (M,): consumption given up beyond what
+    can be delayed without discomfort. shed_kw (C,): appliances switched off.
     """
 
     base: FloatArray
     up: FloatArray
     down: FloatArray
-    denied_kw: FloatArray
-    forced_kw: FloatArray
+    forgone_kw: FloatArray
     shed_kw: FloatArray
 
 
@@ -124,9 +123,8 @@ def comply(
     unconstrained (M,): baseline of members without limits; low, high (M,): their bounds in this ISP without
     discomfort; load_kw (C,): inflexible load, consumption positive. Other powers are injections in kW.
     """
-    n, owner = len(connections), connections.member
-    kind = np.searchsorted(np.array(connections.cuts), np.arange(len(owner)), side="right")
-    pv, battery, shifts = kind == 0, kind == 1, kind > 1
+    n, owner, part = len(connections), connections.member, connections.part
+    pv, battery, shifts = part == GENERATION, part == STORAGE, part == DEMAND
     power = unconstrained.copy()
 
     def shift(needed: FloatArray, feasible: FloatArray, sign: float) -> tuple[FloatArray, FloatArray]:
@@ -141,16 +139,15 @@ def comply(
     if excess.any():
         for first in (battery, shifts):
             _, excess = shift(excess, np.where(first, high - unconstrained, 0.0), 1.0)
-        forgone, shed = shift(excess, np.where(shifts, -power, 0.0), 1.0)
+        forgone, shed = shift(excess, np.where(shifts, np.maximum(-power, 0.0), 0.0), 1.0)
     excess = np.maximum(net - connection_limits.export_kw, 0.0)
     if excess.any():
         _, excess = shift(excess, np.where(battery | shifts, unconstrained - low, 0.0), -1.0)
         shift(excess, np.where(pv, power, 0.0), -1.0)
-    _, _, denied, forced = np.split(forgone, connections.cuts)
     net = connections.net_kw(power, load_kw - shed)
     up = _usable_share(owner, np.maximum(high - power, 0.0), connection_limits.export_kw - net)
     down = _usable_share(owner, np.maximum(power - low, 0.0), connection_limits.import_kw + net)
-    return Compliance(base=power, up=up, down=down, denied_kw=denied, forced_kw=forced, shed_kw=shed)
+    return Compliance(base=power, up=up, down=down, forgone_kw=forgone, shed_kw=shed)
 
 
 def _usable_share(owner: IntArray, feasible_kw: FloatArray, room_kw: FloatArray) -> FloatArray:

@@ -7,8 +7,9 @@ plausible for detached houses in Belgium and Germany; a study should replace the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
 
 import numpy as np
 from scipy.special import ndtri
@@ -38,13 +39,35 @@ _POSITIVE = (
     "heat_capacity_kwh_per_k",
     "heat_loss_h",
 )
-_PROFILES = ("load_profiles", "pv_profiles")
+_NO_RANGES = ("load_profiles", "pv_profiles", "devices")
 _COSTS = (
     "wear_eur_per_mwh",
     "inconvenience_eur_per_mwh",
     "comfort_eur_per_mwh",
     "feed_in_eur_per_mwh",
 )
+
+
+@dataclass(frozen=True)
+class DeviceSettings:
+    """Share of households with a device of a class that is declared by its module, and its ranges.
+
+    share_column: number of the random number that decides who has one. ranges: name, (low, high) and number
+    of the random number of each quantity.
+    """
+
+    name: str
+    share: float
+    share_column: int
+    ranges: tuple[tuple[str, Range, int], ...]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError naming the quantity at fault."""
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"{self.name}.share must lie in 0..1")
+        for name, (low, high), _ in self.ranges:
+            if not (np.isfinite([low, high]).all() and low <= high):
+                raise ValueError(f"{self.name}.{name} must be (low, high) with low <= high")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +99,9 @@ class Population:
     load_profiles, pv_profiles
         Profiles of which a household draws one: inflexible load in proportion to annual consumption, PV in
         units of kWp. Empty: those of SimBench.
+    devices
+        Shares and ranges of classes of device that declare them (``DeviceClass.settings``); none of a class
+        that is not listed.
     """
 
     pv_share: float = 0.35
@@ -107,20 +133,21 @@ class Population:
     three_phase_share: float = 0.5
     load_profiles: tuple[str, ...] = ()
     pv_profiles: tuple[str, ...] = ()
+    devices: tuple[DeviceSettings, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError naming every field at fault."""
         problems = [f"{n} must lie in 0..1" for n in _SHARES if not 0 <= getattr(self, n) <= 1]
         if self.battery_share > self.pv_share:
             problems.append("battery_share must not exceed pv_share: only PV owners have batteries")
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for about in fields(self):
+            value = getattr(self, about.name)
             if (
                 isinstance(value, tuple)
-                and field.name not in _PROFILES
+                and about.name not in _NO_RANGES
                 and not (len(value) == 2 and all(np.isfinite(value)) and value[0] <= value[1])
             ):
-                problems.append(f"{field.name} must be (low, high) with low <= high")
+                problems.append(f"{about.name} must be (low, high) with low <= high")
         positive = [*_POSITIVE, "consumption_range_kwh"]
         problems += [f"{n} must be positive" for n in positive if min(getattr(self, n)) <= 0]
         scalars = ("consumption_kwh", "recovery_h", "band_k", "sustain_isps")
@@ -147,6 +174,20 @@ class Population:
     def pvs(self) -> tuple[str, ...]:
         """Profiles of PV."""
         return self.pv_profiles or PV
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A class of device in H households: who has one (H,), and its quantities (H,) by name."""
+
+    has: BoolArray
+    values: Mapping[str, FloatArray]
+
+    @classmethod
+    def join(cls, parts: Sequence[Owned]) -> Owned:
+        """Those of several parts, in their order."""
+        values = {name: np.concatenate([p.values[name] for p in parts]) for name in parts[0].values}
+        return cls(np.concatenate([p.has for p in parts]), values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +228,7 @@ class Households:
     comfort_eur_per_mwh: FloatArray
     three_phase: BoolArray
     given_phases: IntArray | None = None  # 1 or 3 where known, 0 where `three_phase` and feed-in decide
+    devices: Mapping[str, Owned] = field(default_factory=lambda: MappingProxyType({}))  # by class
 
     @property
     def phases(self) -> IntArray:
@@ -199,11 +241,19 @@ class Households:
         given = self.given_phases
         return ruled if given is None else np.where(given > 0, given, ruled)
 
+    def owns(self, device: str) -> BoolArray:
+        """Which households (H,) have a device of a class that is declared by its module."""
+        if device in self.devices:
+            return self.devices[device].has
+        return np.zeros(len(self.annual_kwh), dtype=bool)
+
     @classmethod
     def join(cls, parts: Sequence[Households]) -> Households:
         """Households of several parts, in their order; none of them has `given_phases`."""
-        names = [f.name for f in fields(cls) if f.name != "given_phases"]
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+        names = [f.name for f in fields(cls) if f.name not in ("given_phases", "devices")]
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        known = parts[0].devices
+        return cls(**arrays, devices={d: Owned.join([part.devices[d] for part in parts]) for d in known})
 
 
 ROW = 64
@@ -242,7 +292,10 @@ COLUMNS = {
     "three_phase": 30,
     "newcomer": 31,
 }
-"""Attribute of a household -> its random number. A column never moves: results depend on it."""
+"""Attribute of a household -> its random number. A column never moves: results depend on it.
+
+Classes of device that declare their parameters name further columns themselves (``Parameter.column``).
+"""
 
 
 def draw(
@@ -307,4 +360,14 @@ def draw(
         heat_loss_h=between("heat_loss", p.heat_loss_h),
         comfort_eur_per_mwh=between("comfort", p.comfort_eur_per_mwh),
         three_phase=number("three_phase") < p.three_phase_share,
+        devices={settings.name: _owned(settings, rows) for settings in p.devices},
     )
+
+
+def _owned(settings: DeviceSettings, rows: FloatArray) -> Owned:
+    """Who has a device of a class, and its quantities."""
+    values = {
+        name: np.asarray(low + (high - low) * rows[:, column])
+        for name, (low, high), column in settings.ranges
+    }
+    return Owned(rows[:, settings.share_column] < settings.share, values)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tandem_sim.agents.devices.population import Households
-from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.choices import Region
 from tandem_sim.markets.grid_checks.study_register import exempt
 
@@ -34,27 +33,36 @@ class StudyTerms:
 
 @dataclass(frozen=True)
 class Devices:
-    """All D devices one by one, kind by kind: group, kVA (rated, at unity power factor), phases (D,)."""
+    """All D devices one by one, kind by kind: group, kVA (rated, at unity power factor), phases (D,).
+
+    generates (D,): those that can only be curtailed.
+    """
 
     group: IntArray
     kva: FloatArray
     phases: IntArray
-    cuts: tuple[int, int, int]  # between PV, batteries, EVs and heat pumps
+    generates: BoolArray
 
     @classmethod
-    def join(cls, group: Sequence[IntArray], kva: Sequence[FloatArray], phases: IntArray) -> Devices:
-        """Devices from lists by kind; `phases` (D,) are those of all devices."""
-        cuts = np.cumsum([len(g) for g in group]).tolist()
+    def join(
+        cls,
+        group: Sequence[IntArray],
+        kva: Sequence[FloatArray],
+        phases: IntArray,
+        generates: Sequence[bool],
+    ) -> Devices:
+        """Devices from lists by kind; `phases` (D,) are those of all devices; `generates` is by kind."""
+        sizes = [len(g) for g in group]
         of = np.concatenate(group).astype(np.int64)
-        return cls(of, np.concatenate(kva), phases, (cuts[0], cuts[1], cuts[2]))
+        return cls(of, np.concatenate(kva), phases, np.repeat(np.asarray(generates, dtype=bool), sizes))
 
     def rated_kw(self, n_groups: int) -> dict[int, FloatArray]:
         """Rated power by group (G,), for up (1) and down (-1).
 
-        PV can only be curtailed; batteries, EVs and heat pumps count with their full power either way.
+        PV can only be curtailed; all other devices count with their full power either way.
         """
         down = np.bincount(self.group, weights=self.kva, minlength=n_groups).astype(np.float64)
-        movable = slice(self.cuts[0], None)
+        movable = ~self.generates
         up = np.bincount(self.group[movable], weights=self.kva[movable], minlength=n_groups)
         return {1: up.astype(np.float64), -1: down}
 
@@ -65,18 +73,13 @@ def suffix(status: int) -> str:
 
 
 def as_studied(
-    terms: StudyTerms | None, homes: Households, owners: Sequence[IntArray], phases_of: IntArray | None
-) -> tuple[list[FloatArray], IntArray, list[IntArray]]:
-    """Rated power of devices in kVA, phases of households (H,), and status of devices.
+    terms: StudyTerms | None, owners: Sequence[IntArray], kva: Sequence[FloatArray], phases: IntArray
+) -> list[IntArray]:
+    """Study status of devices, listed by kind.
 
-    Devices are listed by kind; `owners` are the households that have one. `phases_of` (H,) is the number of
-    phases by the nets, 0 where none gives it. Without a study all devices have status 0.
+    `owners` are the households that have one, `kva` the rated power of their devices, `phases` (H,) those of
+    households. Without a study all devices have status 0.
     """
-    sizes = (homes.pv_kwp, homes.battery_kw, homes.ev_kw, homes.heat_pump_kw)
-    kva = [size[owner] for size, owner in zip(sizes, owners, strict=True)]
-    given = np.zeros(len(homes.phases), dtype=np.int64) if phases_of is None else phases_of
-    phases = np.where(given > 0, given, homes.phases)
     if terms is None:
-        return kva, phases, [np.zeros(len(owner), dtype=np.int64) for owner in owners]
-    status = [terms.statuses(o, size, phases[o]) for o, size in zip(owners, kva, strict=True)]
-    return kva, phases, status
+        return [np.zeros(len(owner), dtype=np.int64) for owner in owners]
+    return [terms.statuses(o, size, phases[o]) for o, size in zip(owners, kva, strict=True)]

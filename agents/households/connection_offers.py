@@ -3,11 +3,10 @@
 import numpy as np
 
 from tandem_sim.agents.devices.connection_limits import ConnectionLimits
-from tandem_sim.agents.devices.models import Limits
+from tandem_sim.agents.devices.device import Limits, total
 from tandem_sim.agents.households.dynamics import IspState, activate, bounds, isp_state, limits, prices
 from tandem_sim.agents.households.layout import Layout
 from tandem_sim.agents.households.lookahead import IspAhead
-from tandem_sim.agents.households.measurements import total
 from tandem_sim.agents.households.views import FeasibleRange
 from tandem_sim.grids.types import FloatArray
 
@@ -20,7 +19,7 @@ def feasible_range(lay: Layout, at_isp: IspAhead, order: FloatArray | None) -> F
     power = now.base if order is None else activate(lay, state, now, order, at_isp.sustained)
     nothing, more = np.zeros(len(own)), np.maximum(high - power, 0.0)
     shed = nothing if now.compliance is None else now.compliance.shed_kw
-    cost, _ = prices(lay, state, now, 0.0)
+    cost, _ = prices(lay, state, now, (low, high), 0.0)
     relief = own.net_kw(more, nothing)
     return FeasibleRange(
         connection_kw=own.net_kw(power, load - shed),

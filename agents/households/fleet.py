@@ -14,9 +14,8 @@ forecast errors.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,13 +26,13 @@ from tandem_sim.agents.devices.connection_limits import (
     LvConnections,
     PermanentLimits,
 )
+from tandem_sim.agents.devices.device import arrays_of, total, with_arrays
 from tandem_sim.agents.devices.population import Households, Population
 from tandem_sim.agents.devices.study_view import StudyTerms
 from tandem_sim.agents.households.connection_offers import feasible_range, offers
 from tandem_sim.agents.households.dynamics import group_offer, prices, sites
 from tandem_sim.agents.households.layout import DEVICES, FleetGroups, FleetState, Layout, Residents, lay_out
 from tandem_sim.agents.households.lookahead import NO_ORDER, IspAhead, IspsAhead, Order, wanted_kw
-from tandem_sim.agents.households.measurements import total
 from tandem_sim.agents.households.views import (
     FeasibleRange,
     FleetBaseline,
@@ -119,7 +118,7 @@ class HouseholdFleet:
 
     def rated_kw(self) -> dict[int, FloatArray]:
         """Rated power of the devices of each group (G,), kW, for up (1) and down (-1); see ``Devices``."""
-        return self._layout.devices.rated_kw(len(self.groups))
+        return self._layout.studied.rated_kw(len(self.groups))
 
     def swing_kw(self) -> dict[int, FloatArray]:
         """Largest change of power of each group (G,), kW, for up (1) and down (-1); see ``Layout``."""
@@ -173,13 +172,13 @@ class HouseholdFleet:
         self._state = state
         self._ahead.forget(isp)
         shed = np.zeros(len(lay.connections))
-        lost = float(state.ev_short_kwh.sum() - before.ev_short_kwh.sum())
+        changes = list(zip(lay.devices, before.devices, state.devices, strict=True))
+        lost = sum(group.lost_kwh(was, now_is) for group, was, now_is in changes)
         if now.compliance is not None:
             shed = now.compliance.shed_kw
-            lost += float(shed.sum() + (now.unconstrained - now.base)[: lay.cuts[0]].sum()) * lay.hours
+            lost += float(shed.sum() + (now.unconstrained - now.base)[lay.generates].sum()) * lay.hours
         load = now.readings.connection_load
         change = total(lay.member_group, power - now.base, len(lay.groups))
-        stored, capacity = state.stored_kwh.sum(), lay.batteries.energy_kwh.sum()
         return FleetStep(
             isp=isp,
             site_p_kw=sites(lay, now, power),
@@ -188,10 +187,12 @@ class HouseholdFleet:
             group_base_kw=total(lay.member_group, now.base, len(lay.groups)),
             up_kw=np.maximum(change, 0.0),
             down_kw=np.maximum(-change, 0.0),
-            curtailed_kw=float((now.base - power)[: lay.cuts[0]].sum()),
-            battery_soc_mean=float(stored / capacity) if capacity > 0 else 0.0,
-            ev_energy_kwh=float(state.ev_charged_kwh.sum() - before.ev_charged_kwh.sum()),
-            indoor_theta_mean=float(state.theta_k.mean()) if len(state.theta_k) else 0.0,
+            curtailed_kw=float((now.base - power)[lay.generates].sum()),
+            measures={
+                column.name: value
+                for known, (group, was, now_is) in zip(lay.classes, changes, strict=True)
+                for column, value in zip(known.columns, group.measures(was, now_is), strict=True)
+            },
             connection_kw=lay.connections.net_kw(power, load - shed),
             connection_base_kw=lay.connections.net_kw(now.base, load - shed),
             connection_unconstrained_kw=lay.connections.net_kw(now.unconstrained, load),
@@ -223,7 +224,7 @@ class HouseholdFleet:
         lay = self._layout
         at_isp = self._at_isp(now_isp, isp, orders, connection_limits)
         now, (low, high) = at_isp.now, at_isp.sustained
-        up_cost, down_saving = prices(lay, at_isp.state, now, energy_value)
+        up_cost, down_saving = prices(lay, at_isp.state, now, (low, high), energy_value)
         up_kw, up_price = group_offer(lay, high - now.base, up_cost)
         down_kw, down_price = group_offer(lay, now.base - low, down_saving)
         group_base = total(lay.member_group, now.base, len(lay.groups))
@@ -304,57 +305,38 @@ class HouseholdFleet:
 
     def checks(self) -> list[str]:
         """Physical invariants that are violated now, a line each. Energy accounts run from the start."""
-        lay, s = self._layout, self._state
-        cells = lay.batteries
-        gained = s.charged_kwh * cells.charge_efficiency - s.discharged_kwh / cells.discharge_efficiency
-        unaccounted = s.ev_needed_kwh - s.ev_charged_kwh - s.ev_left_kwh - s.ev_short_kwh
-        outside = np.maximum(-s.stored_kwh, s.stored_kwh - cells.energy_kwh)
-        tests = {
-            "battery energy outside 0..capacity (kWh)": outside,
-            "battery energy not accounted for (kWh)": np.abs(s.stored_start_kwh + gained - s.stored_kwh),
-            "EV energy not accounted for (kWh)": np.abs(unaccounted),
-            "EV energy below zero (kWh)": -s.ev_left_kwh,
-            "EV energy missing at departure (kWh)": s.ev_short_kwh - s.ev_denied_kwh,
-            "indoor temperature outside its band (K)": np.where(
-                s.theta_forced > 0, 0.0, np.abs(s.theta_k) - lay.pumps.band_k
-            ),
+        parts = zip(self._layout.devices, self._state.devices, strict=True)
+        worst = {
+            name: float(excess.max(initial=0.0))
+            for group, state in parts
+            for name, excess in group.checks(state).items()
         }
-        worst = {name: float(excess.max(initial=0.0)) for name, excess in tests.items()}
         return [
             f"{name}: {value:.3g}" for name, value in worst.items() if not value <= FLEET_TOLERANCE_KWH_OR_K
         ]
 
     def snapshot(self) -> dict[str, FloatArray]:
-        """A copy of the whole state: arrays by name."""
-        return {f.name: np.array(getattr(self._state, f.name), dtype=np.float64) for f in fields(self._state)}
+        """A copy of the whole state: arrays by class of device and name, such as ``battery_stored_kwh``."""
+        found = {"next_isp": np.array(self._state.next_isp, dtype=np.float64)}
+        for known, state in zip(self._layout.classes, self._state.devices, strict=True):
+            arrays = arrays_of(known.name, state)
+            found |= {name: np.array(values, dtype=np.float64) for name, values in arrays.items()}
+        return found
 
     def restore(self, snapshot: Mapping[str, FloatArray]) -> None:
         """Return to a ``snapshot`` of a fleet built alike. Raises ValueError for that of another fleet."""
-        names = [f.name for f in fields(FleetState)]
+        names = list(self.snapshot())
         if sorted(snapshot) != sorted(names):
             raise ValueError(f"snapshot must hold exactly {', '.join(names)}")
-        found: dict[str, Any] = {}
-        for name in names:
-            now = np.asarray(getattr(self._state, name))
-            if np.shape(snapshot[name]) != now.shape:
-                raise ValueError(f"snapshot {name} has shape {np.shape(snapshot[name])}, fleet {now.shape}")
-            value = np.array(snapshot[name]).astype(now.dtype)
-            found[name] = int(value) if name == "next_isp" else value
-        self._state = FleetState(**found)
+        parts = zip(self._layout.classes, self._state.devices, strict=True)
+        devices = tuple(with_arrays(known.name, state, snapshot) for known, state in parts)
+        self._state = FleetState(next_isp=int(snapshot["next_isp"]), devices=devices)
 
     def _open_accounts(self) -> None:
         """Start new energy accounts from the present state."""
-        state, lay = self._state, self._layout
-        cells, cars = np.zeros(len(lay.battery_wear)), np.zeros(len(lay.ev_kw))
-        self._state = replace(
-            state,
-            stored_start_kwh=state.stored_kwh,
-            charged_kwh=cells,
-            discharged_kwh=cells,
-            ev_needed_kwh=state.ev_left_kwh,
-            ev_charged_kwh=cars,
-            ev_short_kwh=cars,
-        )
+        parts = zip(self._layout.devices, self._state.devices, strict=True)
+        devices = tuple(group.open_accounts(state) for group, state in parts)
+        self._state = replace(self._state, devices=devices)
 
     def _at_isp(
         self,

@@ -1,23 +1,43 @@
 """Fixed arrays of a household fleet: devices, their owners, sites and groups."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from tandem_sim.agents.devices.classes.registry import CLASSES, DEVICES
 from tandem_sim.agents.devices.connection_limits import Connections, LvConnections
-from tandem_sim.agents.devices.models import Batteries, HeatPumps, Vehicles
-from tandem_sim.agents.devices.population import ROW, Households, Population, draw
+from tandem_sim.agents.devices.device import (
+    DEMAND,
+    GENERATION,
+    STORAGE,
+    DeviceClass,
+    DeviceGroup,
+    Premises,
+    joined,
+    summed,
+    total,
+)
+from tandem_sim.agents.devices.population import (
+    ROW,
+    SINGLE_PHASE_FEED_IN_KVA,
+    Households,
+    Population,
+    draw,
+)
 from tandem_sim.agents.devices.profile_window import ProfileColumns, Window, load_window
 from tandem_sim.agents.devices.study_view import Devices, StudyTerms, as_studied
-from tandem_sim.grids.io.profiles import EV_HOME_KW, step_of
+from tandem_sim.grids.io.profiles import step_of
 from tandem_sim.grids.series.profiles import Profiles
-from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
-DEVICES = ("pv", "battery", "ev", "heat_pump")
+__all__ = ["DEVICES", "FleetGroups", "FleetState", "Layout", "Residents", "lay_out"]
 _BURN_IN_H = 24
+Values = TypeVar("Values", FloatArray, IntArray)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,37 +83,34 @@ class FleetGroups:
 
 @dataclass(frozen=True, kw_only=True)
 class FleetState:
-    """Dynamic state of all devices, immutable. Batteries (B,), EVs (E,), heat pumps (P,).
+    """Dynamic state of all devices, immutable.
 
-    ``next_isp`` is the ISP that the next step delivers. Energies in kWh at the meter, except ``stored_kwh``
-    (in the battery); theta in K; ``ev_depart_isp`` is the first ISP in which the EV is away. The fields from
-    ``stored_start_kwh`` on are energy accounts since the start. ``ev_denied_kwh`` is the most energy that
-    connection limits may have kept from EVs for good. ``theta_forced`` is 1 while a building is outside its
-    comfort band because of such limits.
+    ``next_isp`` is the ISP that the next step delivers. ``devices`` has the state of each class of the
+    fleet, in the order of ``Layout.devices``; its type is the class's own.
     """
 
     next_isp: int
-    stored_kwh: FloatArray
-    ev_left_kwh: FloatArray
-    ev_depart_isp: IntArray
-    ev_limit_kw: FloatArray
-    theta_k: FloatArray
-    stored_start_kwh: FloatArray
-    charged_kwh: FloatArray
-    discharged_kwh: FloatArray
-    ev_needed_kwh: FloatArray
-    ev_charged_kwh: FloatArray
-    ev_short_kwh: FloatArray
-    ev_denied_kwh: FloatArray
-    theta_forced: FloatArray
+    devices: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Fed:
+    """Devices behind the battery of a household: members of class ``by`` and the members of storage there."""
+
+    by: int
+    at: IntArray
+    storage: IntArray
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Fixed arrays of a fleet of M members: its PV groups, then each battery, each EV and each heat pump.
+    """Fixed arrays of a fleet of M members: those of each class of device in turn.
 
-    ``*_at`` are places in the profile window. Inflexible load is summed per distinct (site, profile, shift),
-    PV per distinct (group, profile): computing time does not grow with the number of households.
+    ``devices`` has a group for each class that a household of the fleet owns, in the order of the registry;
+    ``classes`` is what they are, ``cuts`` where the members of one class end and of the next begin. ``fed``
+    lists, for each class of storage by its place, the consuming devices in the same households. ``load_at``
+    are places in the profile window: inflexible load is summed per distinct (site, profile, shift), PV per
+    distinct (group, profile), so computing time does not grow with the number of households.
     """
 
     hours: float
@@ -102,102 +119,52 @@ class Layout:
     sustain: int
     window: Window
     groups: FleetGroups
+    devices: tuple[DeviceGroup[Any, Any], ...]
+    classes: tuple[DeviceClass, ...]
+    cuts: tuple[int, ...]
+    fed: Mapping[int, tuple[Fed, ...]]
     member_group: IntArray
     member_site: IntArray
-    cuts: tuple[int, int, int]
+    generates: BoolArray  # (M,)
     load_site: IntArray
     load_at: IntArray
     load_kw: FloatArray
-    pv_member: IntArray
-    pv_at: IntArray
-    pv_kwp: FloatArray
-    pv_feed_in: FloatArray
-    batteries: Batteries
-    battery_wear: FloatArray
-    battery_load_at: IntArray
-    battery_load_kw: FloatArray
-    battery_pv_at: IntArray
-    battery_pv_kwp: FloatArray
-    battery_of_ev: IntArray
-    ev_of_battery: IntArray
-    battery_of_pump: IntArray
-    pump_of_battery: IntArray
-    vehicles: Vehicles
-    ev_at: IntArray
-    ev_kw: FloatArray
-    ev_profile_kw: FloatArray  # of the charger at which the sessions were measured
-    ev_cost: FloatArray
-    pumps: HeatPumps
-    pump_at: IntArray
-    heating_at: IntArray
-    pump_cost: FloatArray
-    pump_decay_sustained: FloatArray
     connections: Connections
-    plug_in_isp: IntArray  # (E,) ISP of simultaneous plug-in, -1 for none; see ``LvConnections``
-    plug_in_kwh: FloatArray
-    devices: Devices
+    studied: Devices
 
-    def by_device(self, values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Values of members (M,) split by device: views for PV groups, batteries, EVs and heat pumps."""
-        pv, battery, ev = self.cuts
-        return values[:pv], values[pv:battery], values[battery:ev], values[ev:]
+    def split(self, values: Values) -> list[Values]:
+        """Values of members (M,) by class: views."""
+        ends = (0, *self.cuts, len(self.member_group))
+        return [values[first:last] for first, last in pairwise(ends)] if self.devices else []
+
+    def device(self, name: str) -> Any:
+        """The group of a class by its name. Raises KeyError for one that no household has."""
+        names = [known.name for known in self.classes]
+        if name not in names:
+            raise KeyError(f"no household of this fleet has {name}; there are {', '.join(names) or 'none'}")
+        return self.devices[names.index(name)]
 
     def swing_kw(self) -> dict[int, FloatArray]:
-        """Largest change of power of each group (G,), kW, for up (1) and down (-1).
-
-        A battery can change from full charging to full discharging; PV can only be curtailed.
-        """
-        pv = self._pv_kw()
-        others = np.concatenate([2.0 * self.batteries.power_kw, self.ev_kw, self.pumps.power_kw])
+        """Largest change of power of each group (G,), kW, for up (1) and down (-1)."""
+        swings = [group.swing_kw() for group in self.devices]
         n = len(self.groups)
-        up = np.bincount(self.member_group, weights=np.concatenate([0.0 * pv, others]), minlength=n)
-        down = np.bincount(self.member_group, weights=np.concatenate([pv, others]), minlength=n)
-        return {1: up.astype(np.float64), -1: down.astype(np.float64)}
+        return {
+            sign: total(self.member_group, joined([swing[k] for swing in swings]), n)
+            for k, sign in enumerate((1, -1))
+        }
 
     def inverter_kw(self) -> FloatArray:
-        """Rated power of the PV or batteries of each group (G,), kW; 0 for groups of other devices."""
-        power = np.concatenate([self._pv_kw(), self.batteries.power_kw])
-        group, n = self.member_group[: self.cuts[1]], len(self.groups)
-        return np.bincount(group, weights=power, minlength=n).astype(np.float64)
-
-    def _pv_kw(self) -> FloatArray:
-        """Peak power of every PV group."""
-        return np.bincount(self.pv_member, weights=self.pv_kwp, minlength=self.cuts[0]).astype(np.float64)
+        """Rated power of the inverters of each group (G,), kW; 0 for groups of devices without one."""
+        power = joined([group.inverter_kw() for group in self.devices])
+        return total(self.member_group, power, len(self.groups))
 
     def start(self, isp: int) -> FleetState:
-        """State before a burn-in from ``isp`` on: batteries half full, EVs away, measured temperatures."""
-        ev, pump = np.zeros(len(self.ev_kw)), np.zeros(len(self.pump_cost))
-        stored, cells = 0.5 * self.batteries.energy_kwh, np.zeros(len(self.battery_wear))
-        gone = np.full(len(ev), isp, dtype=np.int64)
-        return FleetState(
-            next_isp=isp,
-            stored_kwh=stored,
-            ev_left_kwh=ev,
-            ev_depart_isp=gone,
-            ev_limit_kw=ev,
-            theta_k=pump,
-            stored_start_kwh=stored,
-            charged_kwh=cells,
-            discharged_kwh=cells,
-            ev_needed_kwh=ev,
-            ev_charged_kwh=ev,
-            ev_short_kwh=ev,
-            ev_denied_kwh=ev,
-            theta_forced=pump,
-        )
-
-
-def _summed(
-    first: IntArray, second: IntArray, *weights: FloatArray
-) -> tuple[IntArray, IntArray, list[FloatArray]]:
-    """Sum weights over equal (first, second) pairs; return the distinct pairs and their sums."""
-    pairs, where = np.unique(np.column_stack([first, second]), axis=0, return_inverse=True)
-    sums = [np.bincount(where.ravel(), w, len(pairs)).astype(np.float64) for w in weights]
-    return pairs[:, 0].copy(), pairs[:, 1].copy(), sums
+        """State before a burn-in from ``isp`` on."""
+        return FleetState(next_isp=isp, devices=tuple(group.start(isp) for group in self.devices))
 
 
 def _grouped(
-    owners: tuple[IntArray, ...],
+    owners: Sequence[IntArray],
     status: Sequence[IntArray],
     site_of: IntArray,
     aggregator_of: IntArray,
@@ -206,12 +173,12 @@ def _grouped(
     """Groups over the owners of each device class, and the group of every device, class by class."""
     kinds = 1 + max(int(s.max(initial=0)) for s in status)
     keys = [
-        ((aggregator_of[o] * n_sites + site_of[o]) * len(DEVICES) + d) * kinds + s
+        ((aggregator_of[o] * n_sites + site_of[o]) * len(CLASSES) + d) * kinds + s
         for d, (o, s) in enumerate(zip(owners, status, strict=True))
     ]
     distinct, where = np.unique(np.concatenate(keys), return_inverse=True)
     rest, kind = np.divmod(distinct, kinds)
-    place, device = np.divmod(rest, len(DEVICES))
+    place, device = np.divmod(rest, len(CLASSES))
     aggregator, site = np.divmod(place, n_sites)
     groups = FleetGroups(aggregator, site, device, kind)
     return groups, np.split(where.ravel(), np.cumsum([len(k) for k in keys])[:-1])
@@ -223,23 +190,15 @@ def _matches(owners: IntArray, others: IntArray) -> tuple[IntArray, IntArray]:
     return here, there
 
 
-def _pumps(population: Population, homes: Households, pump: IntArray, hours: float) -> HeatPumps:
-    return HeatPumps.build(
-        homes.heat_pump_kw[pump],
-        homes.cop[pump],
-        homes.heat_capacity_kwh_per_k[pump],
-        homes.heat_loss_h[pump],
-        population.recovery_h,
-        population.band_k,
-        hours,
-    )
-
-
-def _pump_places(homes: Households, pump: IntArray, window: Window) -> tuple[IntArray, IntArray]:
-    """Places in the window of the power of heat pumps (P,), and of their heating seasons."""
-    profile, shift = homes.heat_pump_profile[pump], homes.heat_pump_shift[pump]
-    at, season = window.columns.heat_pump_at, window.columns.heating_at
-    return window.places(at + profile, shift), window.places(season + profile, shift)
+def _fed(parts: Sequence[int], owners: Sequence[IntArray]) -> dict[int, tuple[Fed, ...]]:
+    """The consuming devices behind each class of storage, by the place of the class."""
+    found = {}
+    for place, part in enumerate(parts):
+        if part == STORAGE:
+            others = [k for k, other in enumerate(parts) if other == DEMAND]
+            pairs = [(k, *_matches(owners[place], owners[k])) for k in others]
+            found[place] = tuple(Fed(k, there, here) for k, here, there in pairs)
+    return found
 
 
 def _loads(homes: Households, window: Window) -> tuple[IntArray, FloatArray]:
@@ -254,36 +213,33 @@ def _numbered(connection_of: IntArray) -> tuple[int, IntArray]:
     return n, np.where(connection_of < 0, n, connection_of)
 
 
-def _owners(homes: Households) -> tuple[IntArray, ...]:
-    """Households that have PV, a battery, an EV and a heat pump."""
-    has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
-    return tuple(np.flatnonzero(h).astype(np.int64) for h in has)
+def _owners(homes: Households) -> list[IntArray]:
+    """Households that have a device of each class of the registry.
+
+    A household whose device takes the place of another class (``DeviceClass.replaces``) has none of that.
+    """
+    owned = {known.name: known.owned(homes) for known in CLASSES}
+    for known in CLASSES:
+        if known.replaces:
+            owned[known.replaces] = owned[known.replaces] & ~owned[known.name]
+    return [np.flatnonzero(has).astype(np.int64) for has in owned.values()]
 
 
-def _batteries(homes: Households, bat: IntArray) -> Batteries:
-    return Batteries(
-        homes.battery_kwh[bat],
-        homes.battery_kw[bat],
-        homes.charge_efficiency[bat],
-        homes.discharge_efficiency[bat],
-    )
+def _phases(homes: Households, owners: Sequence[IntArray], given: IntArray | None) -> IntArray:
+    """Phases of households (H,): by the nets where they give them (``given`` not 0), else by feed-in."""
+    ruled = homes.phases
+    for known, who in zip(CLASSES, owners, strict=True):
+        if known.feed_in_kw is not None:
+            large = known.feed_in_kw(homes)[who] > SINGLE_PHASE_FEED_IN_KVA
+            free = who[large] if homes.given_phases is None else who[large & (homes.given_phases[who] == 0)]
+            ruled[free] = 3
+    return ruled if given is None else np.where(given > 0, given, ruled)
 
 
-def _pv_sums(
-    homes: Households, pv: IntArray, key: IntArray, pv_at: IntArray
-) -> tuple[IntArray, IntArray, list[FloatArray]]:
-    """PV power (kW) and feed-in value of households ``pv``, summed by key (n,) and place in the window."""
-    feed_in = homes.pv_kwp * homes.feed_in_eur_per_mwh
-    return _summed(key, pv_at[pv], homes.pv_kwp[pv], feed_in[pv])
-
-
-def _plug_in(lv_connections: LvConnections, ev: IntArray) -> tuple[IntArray, FloatArray]:
-    """ISP and energy (kWh) of the simultaneous plug-in of EVs (E,); -1 and 0 without one."""
+def _plug_in(lv_connections: LvConnections, n: int) -> tuple[IntArray, FloatArray]:
+    """ISP and energy (kWh) of the simultaneous plug-in of EVs of n households; -1 and 0 without one."""
     isp, kwh = lv_connections.plug_in_isp, lv_connections.plug_in_kwh
-    return (
-        np.full(len(ev), -1) if isp is None else isp[ev],
-        np.zeros(len(ev)) if kwh is None else kwh[ev],
-    )
+    return np.full(n, -1) if isp is None else isp, np.zeros(n) if kwh is None else kwh
 
 
 def _connections(
@@ -293,7 +249,7 @@ def _connections(
     site_of: IntArray,
     load: tuple[IntArray, FloatArray],
     member: IntArray,
-    cuts: list[int],
+    part: IntArray,
     pv_hours: FloatArray | None,
 ) -> Connections:
     """The n households that are connections of their own, in the order of their numbers in ``apart`` (H,)."""
@@ -308,7 +264,7 @@ def _connections(
         load_at=load[0][rows],
         load_kw=load[1][rows],
         member=member,
-        cuts=(cuts[0], cuts[1], cuts[2]),
+        part=part,
         generation_kwh=generation[rows],
     )
 
@@ -337,7 +293,15 @@ def lay_out(
         homes = draw(population, residents.rows, 1 / hours)
     if lv_connections is None:
         lv_connections = LvConnections(connection_of=np.full(len(residents.site_of), -1, dtype=np.int64))
-    return layout_of(population, homes, residents, window, len(times), hours, lv_connections, terms)
+    return layout_of(
+        population=population,
+        homes=homes,
+        residents=residents,
+        window=window,
+        times=times,
+        lv_connections=lv_connections,
+        terms=terms,
+    )
 
 
 def layout_of(
@@ -345,68 +309,78 @@ def layout_of(
     homes: Households,
     residents: Residents,
     window: Window,
-    horizon: int,
-    hours: float,
+    times: pd.DatetimeIndex,
     lv_connections: LvConnections,
     terms: StudyTerms | None = None,
 ) -> Layout:
-    """The arrays of given households over ``horizon`` ISPs of ``hours`` each."""
-    site_of, aggregator_of, n_sites = residents.site_of, residents.aggregator_of, residents.n_sites
-    owners = pv, bat, ev, pump = _owners(homes)
-    kva, phases, status = as_studied(terms, homes, owners, lv_connections.phases_of)
-    groups, group_of = _grouped(owners, status, site_of, aggregator_of, n_sites)
+    """The arrays of given households over the ISPs that start at ``times``."""
+    hours = step_of(times) / pd.Timedelta(hours=1)
+    site_of, n_sites = residents.site_of, residents.n_sites
+    owners = _owners(homes)
+    kva = [known.rated_kw(homes)[who] for known, who in zip(CLASSES, owners, strict=True)]
+    phases = _phases(homes, owners, lv_connections.phases_of)
+    status = as_studied(terms, owners, kva, phases)
+    groups, group_of = _grouped(owners, status, site_of, residents.aggregator_of, n_sites)
     load_at, load_kw = _loads(homes, window)
-    load_site, load_place, (load_sum,) = _summed(site_of, load_at, load_kw)
-    pv_at = window.places(window.columns.pv_at + homes.pv_profile, np.zeros(len(site_of), dtype=np.int64))
+    load_site, load_place, (load_sum,) = summed(site_of, load_at, load_kw)
     n, apart = _numbered(lv_connections.connection_of)
-    pv_key, pv_place, (pv_kwp, pv_feed_in) = _pv_sums(homes, pv, group_of[0] * (n + 1) + apart[pv], pv_at)
-    pv_keys, pv_member = np.unique(pv_key, return_inverse=True)
-    member_group = np.concatenate([pv_keys // (n + 1), *group_of[1:]]).astype(np.int64)
-    member = np.concatenate([pv_keys % (n + 1), *(apart[o] for o in owners[1:])]).astype(np.int64)
-    pumps, (pump_at, heating_at) = _pumps(population, homes, pump, hours), _pump_places(homes, pump, window)
-    plug_in_isp, plug_in_kwh = _plug_in(lv_connections, ev)
-    battery_of_ev, ev_of_battery = _matches(bat, ev)
-    battery_of_pump, pump_of_battery = _matches(bat, pump)
-    cuts = np.cumsum([len(pv_keys), len(bat), len(ev)]).tolist()
+    plug_in_isp, plug_in_kwh = _plug_in(lv_connections, len(site_of))
+    present = [k for k, who in enumerate(owners) if len(who)]
+    devices = tuple(
+        CLASSES[k].build(
+            Premises(
+                population=population,
+                homes=homes,
+                window=window,
+                hours=hours,
+                first_hour=_hour(times[0]),
+                owners=owners[k],
+                group=group_of[k],
+                connection=apart,
+                n_connections=n,
+                load_at=load_at,
+                load_kw=load_kw,
+                plug_in_isp=plug_in_isp,
+                plug_in_kwh=plug_in_kwh,
+            )
+        )
+        for k in present
+    )
+    sizes = [len(group.member_group) for group in devices]
+    parts = [CLASSES[k].part for k in present]
+    part = np.repeat(np.array(parts, dtype=np.int64), sizes)
+    member_group = _integers([group.member_group for group in devices])
+    member = _integers([group.member_connection for group in devices])
     return Layout(
         hours=hours,
-        horizon=horizon,
+        horizon=len(times),
         n_sites=n_sites,
         sustain=population.sustain_isps,
         window=window,
         groups=groups,
+        devices=devices,
+        classes=tuple(CLASSES[k] for k in present),
+        cuts=tuple(np.cumsum(sizes)[:-1].tolist()),
+        fed=_fed(parts, [owners[k] for k in present]),
         member_group=member_group,
         member_site=groups.site[member_group],
-        cuts=(cuts[0], cuts[1], cuts[2]),
+        generates=part == GENERATION,
         load_site=load_site,
         load_at=load_place,
         load_kw=load_sum,
-        pv_member=pv_member.ravel().astype(np.int64),
-        pv_at=pv_place,
-        pv_kwp=pv_kwp,
-        pv_feed_in=pv_feed_in,
-        batteries=_batteries(homes, bat),
-        battery_wear=homes.wear_eur_per_mwh[bat],
-        battery_load_at=load_at[bat],
-        battery_load_kw=load_kw[bat],
-        battery_pv_at=pv_at[bat],
-        battery_pv_kwp=np.where(homes.has_pv, homes.pv_kwp, 0.0)[bat],
-        battery_of_ev=battery_of_ev,
-        ev_of_battery=ev_of_battery,
-        battery_of_pump=battery_of_pump,
-        pump_of_battery=pump_of_battery,
-        vehicles=Vehicles(homes.ev_smart[ev], np.rint(homes.ev_parking_h[ev] / hours).astype(np.int64)),
-        ev_at=window.places(window.columns.sessions_at[0] + homes.ev_profile[ev], homes.ev_shift[ev]),
-        ev_kw=homes.ev_kw[ev],
-        ev_profile_kw=np.asarray(EV_HOME_KW)[homes.ev_profile[ev]],
-        ev_cost=homes.inconvenience_eur_per_mwh[ev],
-        pumps=pumps,
-        pump_at=pump_at,
-        heating_at=heating_at,
-        pump_cost=homes.comfort_eur_per_mwh[pump],
-        pump_decay_sustained=pumps.decay**population.sustain_isps,
-        plug_in_isp=plug_in_isp,
-        plug_in_kwh=plug_in_kwh,
-        connections=_connections(homes, apart, n, site_of, (load_at, load_kw), member, cuts, window.pv_hours),
-        devices=Devices.join(group_of, kva, phases[np.concatenate(owners)]),
+        connections=_connections(homes, apart, n, site_of, (load_at, load_kw), member, part, window.pv_hours),
+        studied=Devices.join(
+            group_of, kva, phases[np.concatenate(owners)], [known.part == GENERATION for known in CLASSES]
+        ),
     )
+
+
+def _integers(parts: Sequence[IntArray]) -> IntArray:
+    """Numbers of several classes as one array."""
+    return np.concatenate(parts).astype(np.int64) if parts else np.empty(0, dtype=np.int64)
+
+
+def _hour(first: pd.Timestamp) -> float:
+    """Hour of the day of a UTC time in UTC + 1 h, the clock of the measured load profiles all year."""
+    moved = first + pd.Timedelta(hours=1)
+    return (moved - moved.normalize()) / pd.Timedelta(hours=1)

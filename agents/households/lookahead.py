@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from tandem_sim.agents.devices.connection_limits import ConnectionLimits, PermanentLimits
-from tandem_sim.agents.devices.models import Limits
+from tandem_sim.agents.devices.device import Limits
 from tandem_sim.agents.households.dynamics import IspState, activate, arrive, isp_state, limits, move, sites
 from tandem_sim.agents.households.layout import FleetState, Layout
 from tandem_sim.agents.households.measurements import Readings, read
@@ -27,7 +27,7 @@ class IspAhead:
     ) -> None:
         self.before, self.connection_limits = before, connection_limits
         self._lay = lay
-        self.state = arrive(before, readings)
+        self.state = arrive(lay, before, readings)
         self.now: IspState = isp_state(lay, self.state, readings, connection_limits)
         self._left: tuple[Order, FloatArray, FleetState] | None = None
 

@@ -1,5 +1,6 @@
 """Results of a household fleet: a delivered ISP, the lookahead to a later one, and its feasible range."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,8 +16,8 @@ class FleetStep:
     site_p_kw: actual net injection; site_base_kw: baseline from the state before the step; site_load_kw: the
     inflexible household load alone (<= 0). group_base_kw: baseline of each group's devices. up_kw, down_kw:
     delivered by each group, actual minus baseline, >= 0, at most one of them above 0. curtailed_kw: PV
-    curtailed by activation. battery_soc_mean (0..1) and indoor_theta_mean (K) after the step, ev_energy_kwh
-    charged in it; 0 without such devices. Connections (C,) kW: connection_kw actual, connection_base_kw
+    curtailed by activation. measures: columns of table ``system`` by name that the classes of the fleet fill
+    (``DeviceClass.columns``). Connections (C,) kW: connection_kw actual, connection_base_kw
     without activation, connection_unconstrained_kw without activation and limits; shed_kw: appliances
     switched off to keep within limits. lost_kwh: energy lost for good by limits: appliances, curtailed PV,
     energy missing in EVs at departure. offer_kw (2, C): sustained offers up and down; free_offer_kw (2, C):
@@ -31,9 +32,7 @@ class FleetStep:
     up_kw: FloatArray
     down_kw: FloatArray
     curtailed_kw: float
-    battery_soc_mean: float
-    ev_energy_kwh: float
-    indoor_theta_mean: float
+    measures: Mapping[str, float]
     connection_kw: FloatArray
     connection_base_kw: FloatArray
     connection_unconstrained_kw: FloatArray

@@ -10,7 +10,7 @@ import numpy as np
 
 from tandem_sim.experiments.figures.system import LONG, SHORT, net_eur
 from tandem_sim.experiments.plots.one.bidding import PANELS, all_sellers
-from tandem_sim.experiments.plots.one.households import CLASS_LOOK, by_class
+from tandem_sim.experiments.plots.one.households import CLASS_LOOK, OTHERS, by_class
 from tandem_sim.experiments.results.run_data import SOURCES, FloatArray, RunData
 from tandem_sim.experiments.run_folder.conflicts import CONFLICTS
 from tandem_sim.experiments.run_folder.tables import read_table
@@ -94,7 +94,8 @@ def _households(_: Sequence[RunData]) -> list[RunSeries]:
     def of(device: str) -> Callable[[RunData], FloatArray]:
         return lambda data: np.asarray(by_class(data)[device].to_numpy(dtype=np.float64))
 
-    return [RunSeries(f"{label}: injection", "MW", of(device)) for device, (_, label) in CLASS_LOOK.items()]
+    looks = (CLASS_LOOK | OTHERS).items()
+    return [RunSeries(f"{label}: injection", "MW", of(device)) for device, (_, label) in looks]
 
 
 def _state(_: Sequence[RunData]) -> list[RunSeries]:

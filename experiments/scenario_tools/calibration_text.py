@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from tandem_sim.agents.devices.classes.registry import CLASSES
+from tandem_sim.agents.devices.device import DeviceClass
 from tandem_sim.grids.errors import printable
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.sim.calibration.grid_states import BranchLoading, BusVoltage, GridState, grid_states
@@ -39,7 +41,7 @@ def calibration_lines(model: FlexibilityModel, scenario: Scenario) -> list[str]:
         *([f"  {left_out} more areas with smaller peaks; {T} includes them."] if left_out else []),
         f"Energy without activation, MWh ({energies}); generation: that of injections with a profile; "
         "households: their share in consumption:",
-        *table(_ENERGY, [_energy(grid) for grid in shown]),
+        *_energies(shown),
         *(
             [STORAGES]
             if any(_has_storage(g) for g in (scenario.transmission, *scenario.distribution))
@@ -70,18 +72,23 @@ def _how(load: Load, calendar: Calendar) -> tuple[str, str]:
 
 
 _POWER = "grid", "nominal MW", "peak MW", "at", "lowest MW", "at"
-_ENERGY = (
-    "grid",
-    "net",
-    "inflexible",
-    "heat pumps",
-    "EVs",
-    "batteries",
-    "PV",
-    "generation",
-    "other",
-    "households %",
-)
+
+
+def _listed(grids: Sequence[GridLoad]) -> list[DeviceClass]:
+    """Classes of device with a column: those whose shares stand in `population`, and others that exist."""
+    return [
+        known
+        for known in reversed(CLASSES)
+        if not known.share or any(grid.device_mwh[known.name] for grid in grids)
+    ]
+
+
+def _energies(grids: Sequence[GridLoad]) -> Iterator[str]:
+    """Energies of every grid."""
+    listed = _listed(grids)
+    titles = (known.title for known in listed)
+    head = ("grid", "net", "inflexible", *titles, "generation", "other", "households %")
+    return table(head, [_energy(grid, listed) for grid in grids])
 
 
 def _power(grid: GridLoad, calendar: Calendar) -> tuple[str, ...]:
@@ -93,8 +100,8 @@ def _local(isp: int, calendar: Calendar) -> str:
     return f"{calendar.time(calendar.seconds(isp)).tz_convert(calendar.zone):%a %d %b %Y %H:%M}"
 
 
-def _energy(grid: GridLoad) -> tuple[str, ...]:
-    devices = grid.inflexible_mwh, grid.heat_pump_mwh, grid.ev_mwh, grid.battery_mwh, grid.pv_mwh
+def _energy(grid: GridLoad, listed: Sequence[DeviceClass]) -> tuple[str, ...]:
+    devices = grid.inflexible_mwh, *(grid.device_mwh[known.name] for known in listed)
     share = _number(100.0 * grid.household_share, 3)
     others = grid.generation_mwh, grid.other_mwh
     return grid.name, *map(_number, (grid.net_mwh, *devices, *others)), share

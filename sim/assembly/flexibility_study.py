@@ -106,7 +106,7 @@ def _applications(
     applied_at_s: list[int],
 ) -> list[Application]:
     """One application per device group of an area; `applied_at_s` by cohort, 0 being no newcomers."""
-    study, groups, devices = scenario.flexibility_register.study, fleet.groups, fleet.layout.devices
+    study, groups, devices = scenario.flexibility_register.study, fleet.groups, fleet.layout.studied
     order = np.argsort(devices.group, kind="stable")
     cuts = np.searchsorted(devices.group[order], np.arange(1, len(groups)))
     of_group = np.split(order, cuts)

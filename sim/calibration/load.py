@@ -6,11 +6,13 @@ are simulated: those on which net load by the profiles, without EVs and batterie
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from tandem_sim.agents.devices.classes.registry import CLASSES
+from tandem_sim.agents.devices.device import DEMAND, GENERATION, STORAGE
 from tandem_sim.agents.households.fleet import SitesAhead
 from tandem_sim.agents.households.layout import Layout
 from tandem_sim.grids.errors import present
@@ -25,7 +27,6 @@ ISP_STEPS = 10_000
 """Steps of an ISP that do not depend on the number of devices."""
 BURN_IN = 3
 """Days that are simulated before a day, so that batteries and EVs are as they would be."""
-DEVICE_MWH = ("pv_mwh", "battery_mwh", "ev_mwh", "heat_pump_mwh")
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,10 @@ class Extreme:
 class GridLoad:
     """Load of one grid without activation and without losses; that of transmission includes all areas.
 
-    MWh of the horizon, consumption positive, PV generation positive; battery: consumption less generation,
-    nan where it is not known. `generation_mwh` is that of injections that follow a profile; their consumption
-    is part of `other_mwh`. Net load is consumption less generation, MW.
+    MWh of the horizon. `device_mwh`: by class of device, consumption less generation, but PV generation
+    positive; nan where it is not known, as of batteries.
+    `generation_mwh` is that of injections that follow a profile; their consumption is part of `other_mwh`.
+    Net load is consumption less generation, MW.
     """
 
     name: str
@@ -51,23 +53,25 @@ class GridLoad:
     other_mwh: float
     generation_mwh: float
     inflexible_mwh: float
-    heat_pump_mwh: float
-    ev_mwh: float
-    pv_mwh: float
-    battery_mwh: float
+    device_mwh: Mapping[str, float]
     peak: Extreme
     low: Extreme
 
     @property
     def households_mwh(self) -> float:
         """Consumption of households, that of batteries left out."""
-        return self.inflexible_mwh + self.heat_pump_mwh + self.ev_mwh
+        return self.inflexible_mwh + self._sum(DEMAND)
 
     @property
     def net_mwh(self) -> float:
         """Net load; without batteries where their energy is not known."""
-        battery = 0.0 if np.isnan(self.battery_mwh) else self.battery_mwh
-        return self.other_mwh + self.households_mwh + battery - self.pv_mwh - self.generation_mwh
+        devices = self._sum(STORAGE) - self._sum(GENERATION)
+        return self.other_mwh + self.households_mwh + devices - self.generation_mwh
+
+    def _sum(self, part: int) -> float:
+        """Known energy of the classes of a part of households."""
+        known = (self.device_mwh[of.name] for of in CLASSES if of.part == part)
+        return sum(mwh for mwh in known if not np.isnan(mwh))
 
     @property
     def household_share(self) -> float:
@@ -90,12 +94,12 @@ class _Sums:
 
     n_areas: int
     inflexible: FloatArray = field(init=False)  # (A,) MW summed over ISPs, consumption positive
-    devices: FloatArray = field(init=False)  # (4, A) injection
+    devices: FloatArray = field(init=False)  # (classes, A) injection
     peak: list[Extreme | None] = field(init=False)
     low: list[Extreme | None] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.inflexible, self.devices = np.zeros(self.n_areas), np.zeros((4, self.n_areas))
+        self.inflexible, self.devices = np.zeros(self.n_areas), np.zeros((len(CLASSES), self.n_areas))
         self.peak, self.low = [None] * (self.n_areas + 1), [None] * (self.n_areas + 1)
 
     def see(self, isp: int, net_mw: FloatArray, sites: SitesAhead) -> None:
@@ -120,40 +124,37 @@ def load_of(model: FlexibilityModel, load_scale: float = 1.0) -> Load:
     if layout.horizon <= most:
         sums = _simulated(model, [range(layout.horizon)], area_of_site, other_mw)
         hours = layout.hours
-        parts = {name: sums.devices[k] * hours for k, name in enumerate(DEVICE_MWH)}
         energies = {
-            "inflexible_mwh": sums.inflexible * hours,
-            **{name: mwh if name == "pv_mwh" else -mwh for name, mwh in parts.items()},
+            of.name: sums.devices[k] * hours * (1.0 if of.part == GENERATION else -1.0)
+            for k, of in enumerate(CLASSES)
         }
+        inflexible = sums.inflexible * hours
         days = None
     else:
-        sums, energies, days = _from_profiles(model, layout, area_of_site, other_mw, most)
+        sums, inflexible, energies, days = _from_profiles(model, layout, area_of_site, other_mw, most)
     own_mw = -float(model.transmission.p_mw.sum()) * load_scale
-    return Load(_grids(model, energies, sums, other_mw, own_mw), days)
+    return Load(_grids(model, inflexible, energies, sums, other_mw, own_mw), days)
 
 
 def _from_profiles(
     model: FlexibilityModel, layout: Layout, area_of_site: IntArray, other_mw: FloatArray, most: int
-) -> tuple[_Sums, dict[str, FloatArray], int | None]:
+) -> tuple[_Sums, FloatArray, dict[str, FloatArray], int | None]:
     """Energies from profiles, and extremes from days of at most `most` ISPs, days of burn-in included.
 
-    Returns the sums of these days, the energies (A,) MWh by part, and the number of days.
+    Returns the sums of these days, the inflexible energy (A,) MWh, that by class of device, and the number of
+    days.
     """
     found, hours = profile_sums(layout, area_of_site, len(model.areas)), layout.hours
-    net = found.load_mw + found.heat_pump_mw - found.pv_mw + other_mw[:, :-1]
+    net = found.load_mw + found.consumption_mw - found.generation_mw + other_mw[:, :-1]
     net = np.column_stack([net, net.sum(axis=1) + other_mw[:, -1]])
     days = [isps for _, isps in model.calendar.days()]
     several = most // ((BURN_IN + 1) * max(map(len, days)))
     chosen = _extreme_days(net, days, max(several, 2))
     sums = _simulated(model, chosen, area_of_site, other_mw)
-    energies = {
-        "inflexible_mwh": found.load_mw.sum(axis=0) * hours,
-        "heat_pump_mwh": found.heat_pump_mw.sum(axis=0) * hours,
-        "pv_mwh": found.pv_mw.sum(axis=0) * hours,
-        "ev_mwh": found.ev_mwh,
-        "battery_mwh": np.full(len(model.areas), np.nan),
-    }
-    return sums, energies, len(chosen)
+    unknown = {of for of in CLASSES if of.part == STORAGE or of in layout.classes}
+    nothing = {of: np.full(len(model.areas), np.nan if of in unknown else 0.0) for of in CLASSES}
+    energies = {of.name: found.device_mwh.get(of.name, nothing[of]) for of in CLASSES}
+    return sums, found.load_mw.sum(axis=0) * hours, energies, len(chosen)
 
 
 def _extreme_days(net_mw: FloatArray, days: Sequence[range], most: int) -> list[range]:
@@ -171,9 +172,10 @@ def _simulated(
     """Simulate spans of ISPs, each after `BURN_IN` days."""
     layout, n = model.fleet_agent.fleet.layout, len(model.areas)
     sums, of_member = _Sums(n), area_of_site[layout.member_site]
+    places = [CLASSES.index(of) for of in layout.classes]
     for isp, sites, power in _isps(model, spans):
-        parts = zip(layout.by_device(power), np.split(of_member, layout.cuts), strict=True)
-        sums.devices += [np.bincount(of, kw, n) / 1000.0 for kw, of in parts]
+        for place, kw, of in zip(places, layout.split(power), layout.split(of_member), strict=True):
+            sums.devices[place] += np.bincount(of, kw, n) / 1000.0
         sums.inflexible -= np.bincount(area_of_site, sites.site_load_kw, n) / 1000.0
         net = other_mw[isp] - np.append(np.bincount(area_of_site, sites.site_base_kw, n) / 1000.0, 0.0)
         net[-1] = net.sum()
@@ -192,6 +194,7 @@ def _isps(model: FlexibilityModel, spans: Sequence[range]) -> Iterator[tuple[int
 
 def _grids(
     model: FlexibilityModel,
+    inflexible: FloatArray,
     energies: dict[str, FloatArray],
     sums: _Sums,
     other_mw: FloatArray,
@@ -203,6 +206,7 @@ def _grids(
     other = other_mw.sum(axis=0) * hours + generation
     nominal = [-area.nominal_mw for area in model.areas]
     whole = {name: np.append(mwh, mwh.sum()) for name, mwh in energies.items()}
+    load = np.append(inflexible, inflexible.sum())
     names = [*(area.name for area in model.areas), T]
     found = []
     for k, (name, peak, low) in enumerate(zip(names, sums.peak, sums.low, strict=True)):
@@ -212,11 +216,8 @@ def _grids(
                 nominal_mw=sum(nominal) + own_mw if name == T else nominal[k],
                 other_mwh=float(other.sum() if name == T else other[k]),
                 generation_mwh=float(generation.sum() if name == T else generation[k]),
-                inflexible_mwh=float(whole["inflexible_mwh"][k]),
-                heat_pump_mwh=float(whole["heat_pump_mwh"][k]),
-                ev_mwh=float(whole["ev_mwh"][k]),
-                pv_mwh=float(whole["pv_mwh"][k]),
-                battery_mwh=float(whole["battery_mwh"][k]),
+                inflexible_mwh=float(load[k]),
+                device_mwh={of: float(mwh[k]) for of, mwh in whole.items()},
                 peak=present(peak, f"the peak of {name}"),
                 low=present(low, f"the lowest load of {name}"),
             )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem_sim.agents.devices.device import GENERATION
 from tandem_sim.agents.households.layout import Layout
 from tandem_sim.grids.types import FloatArray, IntArray
 
@@ -20,27 +21,40 @@ ROWS = 512
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileSums:
-    """MW of A areas in all T ISPs, (T, A): consumption and PV generation positive. `ev_mwh` (A,)."""
+    """Of A areas, all positive: inflexible load and generation (T, A) MW in all T ISPs.
+
+    consumption_mw (T, A): that of devices with a power profile. device_mwh: energy (A,) by class of device
+    with a profile, MWh.
+    """
 
     load_mw: FloatArray
-    heat_pump_mw: FloatArray
-    pv_mw: FloatArray
-    ev_mwh: FloatArray
+    generation_mw: FloatArray
+    consumption_mw: FloatArray
+    device_mwh: dict[str, FloatArray]
 
 
 def profile_sums(layout: Layout, area_of_site: IntArray, n_areas: int) -> ProfileSums:
     """Sum the profiles of all households; `area_of_site` (n_sites,): area of every site by number."""
-    pv, battery, ev = layout.cuts
-    of_member = area_of_site[layout.member_site]
 
     def summed(places: IntArray, kw: FloatArray, area: IntArray) -> FloatArray:
         return _summed(layout, places, kw, area, n_areas) / 1000.0
 
+    load = summed(layout.load_at, layout.load_kw, area_of_site[layout.load_site])
+    generation, consumption = np.zeros_like(load), np.zeros_like(load)
+    energies = {}
+    of_member = layout.split(area_of_site[layout.member_site])
+    for known, group, area in zip(layout.classes, layout.devices, of_member, strict=True):
+        profile = group.profile()
+        if profile is None:
+            continue
+        mw = summed(profile.places, profile.kw, area[profile.member])
+        energies[known.name] = mw.sum(axis=0) * (1.0 if profile.sessions else layout.hours)
+        if known.part == GENERATION:
+            generation += mw
+        elif not profile.sessions:
+            consumption += mw
     return ProfileSums(
-        load_mw=summed(layout.load_at, layout.load_kw, area_of_site[layout.load_site]),
-        heat_pump_mw=summed(layout.pump_at, layout.pumps.power_kw, of_member[ev:]),
-        pv_mw=summed(layout.pv_at, layout.pv_kwp, of_member[:pv][layout.pv_member]),
-        ev_mwh=summed(layout.ev_at, layout.ev_profile_kw, of_member[battery:ev]).sum(axis=0),
+        load_mw=load, generation_mw=generation, consumption_mw=consumption, device_mwh=energies
     )
 
 

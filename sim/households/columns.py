@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+from tandem_sim.agents.devices.device import DeviceClass
 from tandem_sim.grids.io.profiles import EV_HOME, HEAT_PUMP, HOUSEHOLD, PV
-from tandem_sim.sim.scenario.population_section import PopulationSettings
+from tandem_sim.sim.scenario.population_section import DECLARED, PopulationSettings
 from tandem_sim.sim.scenario.quantities import extras
 
 Kind = Literal["text", "number", "choice"]
@@ -45,6 +47,23 @@ def _profile(name: str, meaning: str, names: tuple[str, ...], device: str = "") 
     return Attribute(name, meaning, "choice", "", (0.0, 0.0), names, device)
 
 
+def _declared(known: DeviceClass) -> Iterator[Attribute]:
+    """Columns of a class of `population.devices`; the first is its size, which decides who has one."""
+    size = f"{known.name}_{known.parameters[0].name}"
+    for p in known.parameters:
+        name = f"{known.name}_{p.name}"
+        first = name == size
+        yield Attribute(
+            name=name,
+            meaning=p.meaning,
+            unit=p.unit,
+            limits=p.limits,
+            device="" if first else size,
+            sizes=first,
+            usual=p.usual,
+        )
+
+
 ATTRIBUTES = (
     Attribute("household", "Name, unique in the table; it orders the households of a bus.", "text"),
     Attribute("area", "Area (`id`); may be left out where there is one.", "text"),
@@ -81,6 +100,7 @@ ATTRIBUTES = (
     _drawn("heat_capacity_kwh_per_k", "Thermal capacity of the building.", "heat_pump_kw"),
     _drawn("heat_loss_h", "Thermal time constant of the building.", "heat_pump_kw"),
     _drawn("comfort_eur_per_mwh", "Discomfort of shifted heating.", "heat_pump_kw"),
+    *(attribute for known in DECLARED for attribute in _declared(known)),
 )
 """All columns, in the order of the documentation."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tandem_sim.agents.devices.population import COLUMNS, Households
+from tandem_sim.agents.devices.population import COLUMNS, Households, Owned
 from tandem_sim.grids.io.profiles import EV_HOME_KW
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.sim.households.table import HouseholdTable
@@ -51,7 +51,15 @@ def with_given(homes: Households, table: HouseholdTable, rows: FloatArray) -> Ho
         ev_smart=_chosen(table, "ev_smart", homes.ev_smart.astype(np.int64)) > 0,
         ev_parking_h=instead("parking_h", homes.ev_parking_h),
         given_phases=phases.astype(np.int64),
+        devices={name: _declared(name, owned, table) for name, owned in homes.devices.items()},
     )
+
+
+def _declared(device: str, drawn: Owned, table: HouseholdTable) -> Owned:
+    """A class of `population.devices`; its first quantity is the size, 0 for households without one."""
+    values = {name: table.instead(f"{device}_{name}", found) for name, found in drawn.values.items()}
+    size = f"{device}_{next(iter(values))}"
+    return Owned(table.values[size] > 0.0 if size in table.values else drawn.has, values)
 
 
 def _choices(table: HouseholdTable, name: str) -> IntArray:

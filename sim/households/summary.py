@@ -14,6 +14,7 @@ from tandem_sim.grids.series.profiles import Profiles
 from tandem_sim.grids.types import BoolArray, FloatArray
 from tandem_sim.sim.households.columns import ATTRIBUTES
 from tandem_sim.sim.households.table import HouseholdTable
+from tandem_sim.sim.scenario.population_section import DECLARED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class AreaHouseholds:
     heat_pumps: int
     heat_pump_kw: float
     heat_pump_mwh: float
+    others: tuple[tuple[str, int, float], ...]  # further classes of device: title, number, kW
 
     def lines(self) -> Iterator[str]:
         """A line for the households, and one for each kind of device."""
@@ -58,7 +60,8 @@ class AreaHouseholds:
                 f"{self.heat_pump_kw:.6g} kW, {_mwh(self.heat_pump_mwh)}",
             ),
         )
-        for name, number, size in rows:
+        others = [(title, number, f"{kw:.6g} kW") for title, number, kw in self.others if number]
+        for name, number, size in (*rows, *others):
             yield f"  {name:<12}{number:>8}  {size if number else ''}".rstrip()
 
 
@@ -88,6 +91,7 @@ def summary_of(
 
     everybody = np.ones(len(which), dtype=bool)
     pump_hours = full_load_hours(HEAT_PUMP)
+    owned = {known: known.owned(homes) for known in DECLARED}
     ev_kwh = full_load_hours(EV_HOME) * np.asarray(EV_HOME_KW)
     return AreaHouseholds(
         area=area,
@@ -108,6 +112,10 @@ def summary_of(
         heat_pump_kw=total(homes.heat_pump_kw, homes.has_heat_pump),
         heat_pump_mwh=total(homes.heat_pump_kw * pump_hours[homes.heat_pump_profile], homes.has_heat_pump)
         / 1000.0,
+        others=tuple(
+            (known.title, int((which & has).sum()), total(known.rated_kw(homes), has))
+            for known, has in owned.items()
+        ),
     )
 
 
@@ -120,6 +128,7 @@ def table_lines(table: HouseholdTable | None, homes: Households) -> Sequence[str
         "battery_kwh": homes.has_battery,
         "ev_kw": homes.has_ev,
         "heat_pump_kw": homes.has_heat_pump,
+        **{f"{known.name}_{known.parameters[0].name}": known.owned(homes) for known in DECLARED},
     }
     given, drawn = [], []
     for about in (a for a in ATTRIBUTES if a.kind != "text" or a.name == "aggregator"):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tandem_sim.agents.base.agent import Record
+from tandem_sim.agents.devices.classes.registry import STATE_COLUMNS
 from tandem_sim.agents.households.fleet import FleetStep
 from tandem_sim.agents.services.afrr import AfrrResult, within_band
 from tandem_sim.agents.services.reserve_volumes import Volumes
@@ -189,9 +190,7 @@ def record_system(
             **figures,
             "activated_up_mw": up,
             "activated_down_mw": down,
-            "battery_soc": step.battery_soc_mean,
-            "ev_charged_mwh": step.ev_energy_kwh / 1000.0,
-            "indoor_deviation_k": step.indoor_theta_mean,
+            **{column.name: step.measures.get(column.name, 0.0) for column in STATE_COLUMNS},
             "curtailed_mwh": step.curtailed_kw / 1000.0 * hours,
             "limits_lost_mwh": step.lost_kwh / 1000.0,
             "ordered_mwh": float(np.abs(wanted_kw).sum()) / 1000.0 * hours,

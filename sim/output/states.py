@@ -14,16 +14,14 @@ import numpy as np
 import pyarrow as pa
 
 from tandem_sim.agents.base.area import Area
-from tandem_sim.agents.households.fleet import DEVICES, FleetGroups, FleetStep
+from tandem_sim.agents.devices.classes.registry import CLASSES, DEVICES
+from tandem_sim.agents.households.fleet import FleetGroups, FleetStep
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.network.places import branch_places, bus_coordinates, bus_names, bus_vn_kv
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.sim.delivery.physics import GridResult
 from tandem_sim.sim.output.columns import INT, REAL, SINGLE, TEXT
 from tandem_sim.sim.output.recorder import Recorder
-
-CLASSES = ("load", *DEVICES)
-"""Classes of devices: inflexible load, then those that offer flexibility."""
 
 
 class _Quantity(NamedTuple):
@@ -59,9 +57,12 @@ class StateRecords:
             _Quantity("bus_voltage", "vm_pu", nodes, _fixed(buses)),
         ]
         self._areas = list(areas)
-        self._cell = _cells(areas, groups)
-        names = [area.name for area in areas for _ in CLASSES]
-        self._classes = pa.array(names, TEXT), pa.array(list(CLASSES) * len(areas), TEXT)
+        listed = listed_classes(groups)
+        self._rows = 1 + len(listed)  # of an area: inflexible load, then classes of device
+        self._cell = _cells(areas, groups, listed)
+        names = [area.name for area in areas for _ in range(self._rows)]
+        classes = ["load", *(DEVICES[k] for k in listed)]
+        self._classes = pa.array(names, TEXT), pa.array(classes * len(areas), TEXT)
 
     def record(self, isp: int, step: FleetStep, grids: Mapping[str, GridResult]) -> None:
         """Record an ISP as delivered. Transmission has no state without activation: empty there."""
@@ -85,9 +86,9 @@ class StateRecords:
 
     def _by_class(self, step: FleetStep) -> tuple[FloatArray, FloatArray]:
         """Injection without activation and as delivered (areas x classes,), MW."""
-        n = len(self._areas) * len(CLASSES)
+        n = len(self._areas) * self._rows
         base = np.bincount(self._cell, weights=step.group_base_kw, minlength=n).astype(np.float64)
-        base[:: len(CLASSES)] = [step.site_load_kw[area.sites].sum() for area in self._areas]
+        base[:: self._rows] = [step.site_load_kw[area.sites].sum() for area in self._areas]
         moved = np.bincount(self._cell, weights=step.up_kw - step.down_kw, minlength=n)
         return base / 1000.0, (base + moved) / 1000.0
 
@@ -102,12 +103,22 @@ def _fixed(numbers: Mapping[str, IntArray]) -> tuple[pa.Array, pa.Array]:
     return pa.array(systems, TEXT), pa.array(np.concatenate(list(numbers.values())), INT)
 
 
-def _cells(areas: Sequence[Area], groups: FleetGroups) -> IntArray:
-    """Place (G,) of every group among areas x classes."""
+def listed_classes(groups: FleetGroups) -> list[int]:
+    """Classes of device with rows, by their place in the registry.
+
+    These are all classes whose share stands in `population`, and those of `population.devices` that a
+    household owns.
+    """
+    present = set(groups.device.tolist())
+    return [k for k, known in enumerate(CLASSES) if not known.share or k in present]
+
+
+def _cells(areas: Sequence[Area], groups: FleetGroups, listed: Sequence[int]) -> IntArray:
+    """Place (G,) of every group among areas x rows."""
     area_of = np.zeros(len(groups), dtype=np.int64)
     for k, area in enumerate(areas):
         area_of[(groups.site >= area.sites.start) & (groups.site < area.sites.stop)] = k
-    return np.asarray(area_of * len(CLASSES) + 1 + groups.device)
+    return np.asarray(area_of * (1 + len(listed)) + 1 + np.searchsorted(listed, groups.device))
 
 
 def grid_tables(grids: Mapping[str, Network]) -> dict[str, pa.Table]:

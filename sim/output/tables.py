@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 import pyarrow as pa
 
+from tandem_sim.agents.devices.classes.registry import DEVICES, STATE_COLUMNS
 from tandem_sim.sim.output.columns import (
     TableAbout,
     about,
@@ -33,6 +34,7 @@ Unneeded = Literal[
 ]
 """Tables that a run may leave out: no key figure, figure of a run, audit or command needs them."""
 UNNEEDED: tuple[str, ...] = get_args(Unneeded)
+_NAMES = [f"`{name}`" for name in DEVICES]
 THINNED = ("branch_loading", "bus_voltage")
 """Tables that a run may write for some ISPs only."""
 ABOUT: dict[str, TableAbout] = {
@@ -50,11 +52,7 @@ ABOUT: dict[str, TableAbout] = {
         real("activated_down_mw", "activated downwards over all markets"),
         real("imbalance_after_mw", "surplus of the system as delivered, lossless"),
         real("unserved_mw", "all `short_mw` and `long_mw` of `clearings` added, none offset against another"),
-        real(
-            "battery_soc", "state of charge of all batteries together at the end of the ISP, 0 to 1", "share"
-        ),
-        real("ev_charged_mwh", "energy charged by cars"),
-        real("indoor_deviation_k", "mean deviation of indoor temperature from its set-point, K"),
+        *(real(column.name, column.meaning, column.unit) for column in STATE_COLUMNS),
         real("curtailed_mwh", "PV curtailed"),
         real("limits_lost_mwh", "energy lost for good because of limits on connections"),
         real("ordered_mwh", "energy ordered from household devices, absolute values added"),
@@ -417,7 +415,10 @@ ABOUT: dict[str, TableAbout] = {
     "devices": about(
         "Power of the households of an area by class of device, one row per ISP, area and class.",
         common("system"),
-        text("device", "`load` (inflexible), `pv`, `battery`, `ev` or `heat_pump`"),
+        text(
+            "device",
+            "`load` (inflexible), " + ", ".join(_NAMES[:-1]) + f" or {_NAMES[-1]}",
+        ),
         real("base_mw", "injection without activation in the ISP"),
         real("p_mw", "injection as delivered"),
     ),

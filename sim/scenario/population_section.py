@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, create_model, field_validator, model_validator
 
-from tandem_sim.agents.devices.population import Population
+from tandem_sim.agents.devices.classes.registry import CLASSES
+from tandem_sim.agents.devices.device import DeviceClass
+from tandem_sim.agents.devices.population import DeviceSettings, Population
 from tandem_sim.sim.scenario.quantities import (
     Section,
     Span,
     Word,
+    about,
     check_span,
     count,
     file_path,
@@ -28,6 +32,83 @@ _GIVEN = Population()
 def costs(meaning: str, default: tuple[float, float]) -> Any:
     """A range of costs of devices."""
     return span(meaning, "EUR/MWh", (0.0, 2000.0), default, usual=(0.0, 500.0))
+
+
+class DeviceSection(Section):
+    """Share of owners and ranges of one class of device; ranges are drawn uniformly."""
+
+    share: float
+
+    @field_validator("*")
+    @classmethod
+    def _within(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, tuple) and info.field_name is not None:
+            check_span(value, cls.model_fields[info.field_name])
+        return value
+
+
+class AreaDeviceSection(DeviceSection):
+    """The same as an area may set it; None: as in all areas."""
+
+    share: float | None  # type: ignore[assignment]
+
+
+def _device_fields(known: DeviceClass) -> dict[str, Any]:
+    """Fields of the section of a class: type and field by name."""
+    ranges = {
+        p.name: (Span, span(p.meaning, p.unit, p.limits, p.default, usual=p.usual)) for p in known.parameters
+    }
+    return {"share": (float, share(known.share, 0.0)), **ranges}
+
+
+def _named(known: DeviceClass, above: str) -> str:
+    """Name of the type of a section, such as WaterHeaterSettings."""
+    return f"{above}{''.join(word.capitalize() for word in known.name.split('_'))}Settings"
+
+
+def _registered(types: Iterable[type[Section]]) -> None:
+    """Make types that were created attributes of this module, so that scenarios can be pickled."""
+    globals().update({of.__name__: of for of in types})
+
+
+DECLARED = tuple(known for known in CLASSES if known.share)
+"""Classes of device whose parameters stand in `population.devices`."""
+_SECTIONS: dict[str, type[DeviceSection]] = {
+    known.name: create_model(
+        _named(known, ""),
+        __base__=DeviceSection,
+        __module__=__name__,
+        __doc__=f"Shares and sizes of {known.title}.",
+        **_device_fields(known),
+    )
+    for known in DECLARED
+}
+_registered(_SECTIONS.values())
+if TYPE_CHECKING:
+    DeviceSections = Section
+else:
+    DeviceSections = create_model(
+        "DeviceSections",
+        __base__=Section,
+        __module__=__name__,
+        __doc__="Further classes of device; none by default.",
+        **{
+            known.name: (_SECTIONS[known.name], about(f"{known.title}.", _SECTIONS[known.name]()))
+            for known in DECLARED
+        },
+    )
+
+
+def device_settings(sections: Section, area: Section | None) -> tuple[DeviceSettings, ...]:
+    """Shares and ranges of all declared classes, those that an area sets in the place of the common ones."""
+    found = []
+    for known in DECLARED:
+        values = dict(getattr(sections, known.name))
+        own = None if area is None else getattr(area, known.name)
+        if own is not None:
+            values |= {key: value for key, value in dict(own).items() if value is not None}
+        found.append(known.settings(**values))
+    return tuple(found)
 
 
 class PopulationSettings(Section):
@@ -147,6 +228,7 @@ class PopulationSettings(Section):
         1000,
         [],
     )
+    devices: DeviceSections = about("Further classes of device, none by default.", DeviceSections())
 
     @field_validator("*")
     @classmethod
@@ -163,26 +245,62 @@ class PopulationSettings(Section):
     @property
     def drawn_from(self) -> Population:
         """The population as agents take it."""
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Population)}
+        names = [field.name for field in fields(Population) if field.name != "devices"]
+        values: dict[str, Any] = {name: getattr(self, name) for name in names}
         values |= {name: tuple(values[name]) for name in ("load_profiles", "pv_profiles")}
-        return Population(**values)
+        return Population(**values, devices=device_settings(self.devices, None))
 
     def drawn_in(self, area: AreaPopulationSettings | None) -> Population:
         """The population of an area with settings of its own. Raises ValueError for what does not fit."""
         try:
-            return replace(self.drawn_from, **({} if area is None else area.given))
+            if area is None:
+                return self.drawn_from
+            devices = device_settings(self.devices, area.devices)
+            return replace(self.drawn_from, devices=devices, **area.given)
         except ValueError as error:
             raise ValueError(str(error).removeprefix("Population: ").replace("; ", "; and also ")) from error
 
 
-def _of_area(name: str) -> Any:
-    """A field of `PopulationSettings` as an area may set it; None: as in all areas."""
-    common = PopulationSettings.model_fields[name]
+def _of_area(name: str, of: type[Section] = PopulationSettings) -> Any:
+    """A field of the common settings as an area may set it; None: as in all areas."""
+    common = of.model_fields[name]
     low = next((limit.ge for limit in common.metadata if hasattr(limit, "ge")), None)
     high = next((limit.le for limit in common.metadata if hasattr(limit, "le")), None)
     number = {"ge": low, "le": high, "strict": True, "allow_inf_nan": False} if low is not None else {}
     about: dict[str, Any] = {"description": common.description, "json_schema_extra": common.json_schema_extra}
     return Field(default=None, **about, **number)
+
+
+def _area_fields(known: DeviceClass) -> dict[str, Any]:
+    """Fields of the section of a class in an area."""
+    common = _device_fields(known)
+    return {name: (kind | None, _of_area(name, _SECTIONS[known.name])) for name, (kind, _) in common.items()}
+
+
+_AREA_SECTIONS: dict[str, type[Section]] = {
+    known.name: create_model(
+        _named(known, "Area"),
+        __base__=AreaDeviceSection,
+        __module__=__name__,
+        __doc__=f"Shares and sizes of {known.title} that differ from those of `population` in one area.",
+        **_area_fields(known),
+    )
+    for known in DECLARED
+}
+_registered(_AREA_SECTIONS.values())
+if TYPE_CHECKING:
+    AreaDeviceSections = Section
+else:
+    AreaDeviceSections = create_model(
+        "AreaDeviceSections",
+        __base__=Section,
+        __module__=__name__,
+        __doc__="Further classes of device in one area.",
+        **{
+            known.name: (_AREA_SECTIONS[known.name], about(f"{known.title}.", _AREA_SECTIONS[known.name]()))
+            for known in DECLARED
+        },
+    )
 
 
 class AreaPopulationSettings(Section):
@@ -210,6 +328,7 @@ class AreaPopulationSettings(Section):
     comfort_eur_per_mwh: Span | None = _of_area("comfort_eur_per_mwh")
     feed_in_eur_per_mwh: Span | None = _of_area("feed_in_eur_per_mwh")
     three_phase_share: float | None = _of_area("three_phase_share")
+    devices: AreaDeviceSections = about("Further classes of device.", AreaDeviceSections())
 
     @field_validator("*")
     @classmethod
@@ -220,5 +339,7 @@ class AreaPopulationSettings(Section):
 
     @property
     def given(self) -> dict[str, Any]:
-        """The fields that the area sets, with their values."""
-        return {key: value for key, value in self.model_dump().items() if value is not None}
+        """The fields that the area sets, with their values, besides `devices`."""
+        return {
+            key: value for key, value in self.model_dump(exclude={"devices"}).items() if value is not None
+        }

@@ -19,6 +19,10 @@ EVERYTHING: dict[str, Any] = yaml.safe_load(SMALL.read_text(encoding="utf-8")) |
         {**area, "population": {}}
         for area in yaml.safe_load(SMALL.read_text(encoding="utf-8"))["distribution"]
     ],
+    "population": {
+        **yaml.safe_load(SMALL.read_text(encoding="utf-8"))["population"],
+        "devices": {"water_heater": {"share": 0.3}, "v2g": {"share": 0.4}},
+    },
     "strategies": [{"aggregators": ["A01"], "name": "fixed-markup"}],
     "reserve": {"enabled": True, "cycle_s": 60},
     "flexibility_register": {

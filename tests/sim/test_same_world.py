@@ -72,9 +72,13 @@ def test_houses_are_the_same_whatever_the_isp(tmp_path: Path) -> None:
     for direction in (1, -1):
         np.testing.assert_array_equal(quarter.swing_kw()[direction], hour.swing_kw()[direction])
         np.testing.assert_array_equal(quarter.rated_kw()[direction], hour.rated_kw()[direction])
-    np.testing.assert_array_equal(quarter.layout.batteries.energy_kwh, hour.layout.batteries.energy_kwh)
+    np.testing.assert_array_equal(
+        quarter.layout.device("battery").cells.energy_kwh, hour.layout.device("battery").cells.energy_kwh
+    )
     np.testing.assert_allclose(quarter.layout.load_kw.sum(), hour.layout.load_kw.sum(), rtol=1e-12)
-    np.testing.assert_array_equal(quarter.layout.pumps.power_kw, hour.layout.pumps.power_kw)
+    np.testing.assert_array_equal(
+        quarter.layout.device("heat_pump").pumps.power_kw, hour.layout.device("heat_pump").pumps.power_kw
+    )
 
 
 TWO_AREAS: dict[str, Any] = {
@@ -148,7 +152,8 @@ def test_the_order_of_areas_units_loads_feeders_and_strategies_changes_nothing(s
 def test_one_aggregator_more_leaves_houses_and_most_customers(tmp_path: Path) -> None:
     few = _model(tmp_path / "few", aggregators=4).fleet_agent.fleet.layout
     more = _model(tmp_path / "more", aggregators=5).fleet_agent.fleet.layout
-    np.testing.assert_array_equal(np.sort(few.batteries.energy_kwh), np.sort(more.batteries.energy_kwh))
+    energies = [np.sort(layout.device("battery").cells.energy_kwh) for layout in (few, more)]
+    np.testing.assert_array_equal(energies[0], energies[1])
     np.testing.assert_array_equal(few.load_kw, more.load_kw)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tandem_sim.agents.devices.classes.registry import CLASSES
 from tandem_sim.experiments.figures.style import (
     BLUE,
     DARK,
@@ -17,6 +19,7 @@ from tandem_sim.experiments.figures.style import (
     ORANGE,
     PURPLE,
     RED,
+    SKY,
     band_note,
     draw_line,
     hour_by_day,
@@ -35,8 +38,10 @@ CLASS_LOOK = {
     "battery": (GREEN, "Batteries"),
     "pv": (ORANGE, "PV"),
 }
-
-
+"""Colour and label of the classes of device of every population."""
+_REST = [known for known in CLASSES if known.name not in CLASS_LOOK]
+OTHERS = {of.name: (colour, of.title) for of, colour in zip(_REST, cycle((SKY, BLUE)), strict=False)}
+"""Those of other classes, which are shown where a household owns one."""
 LEAST_SHOWN = 1e-3
 """Share of the largest change below which a class has no line."""
 
@@ -45,7 +50,7 @@ def by_class(data: RunData, column: str = "p_mw") -> pd.DataFrame:
     """Injection of all areas by ISP (rows) and class of device (MW); `column` base_mw: without activation."""
     rows = data.table("devices", ["isp", "device", column])
     sums = rows.groupby(["isp", "device"], observed=True)[column].sum().unstack("device")
-    found: pd.DataFrame = sums.reindex(index=data.system.isp, columns=list(CLASS_LOOK))
+    found: pd.DataFrame = sums.reindex(index=data.system.isp, columns=[*CLASS_LOOK, *OTHERS])
     return found.fillna(0.0).astype(np.float64)
 
 
@@ -68,6 +73,11 @@ def household_figure(data: RunData) -> Figure:
     return figure
 
 
+def _looks(mw: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Colour and label of the classes that are shown."""
+    return CLASS_LOOK | {name: look for name, look in OTHERS.items() if mw[name].any()}
+
+
 def _shown(data: RunData, values: pd.Series) -> FloatArray:
     """Values by ISP, or their daily means."""
     mw = values.to_numpy(dtype=np.float64)
@@ -78,7 +88,7 @@ def _stack(ax: Axes, data: RunData, mw: pd.DataFrame) -> None:
     """Areas of injection above zero and of consumption below, and the sum as a line."""
     edges = data.day_edges if data.is_long else data.edges
     floors = {1.0: np.zeros(len(edges) - 1), -1.0: np.zeros(len(edges) - 1)}
-    for name, (colour, label) in CLASS_LOOK.items():
+    for name, (colour, label) in _looks(mw).items():
         values = _shown(data, mw[name])
         for sign, floor in floors.items():
             top = floor + np.where(np.sign(values) == sign, values, 0.0)
@@ -101,7 +111,7 @@ def _stack(ax: Axes, data: RunData, mw: pd.DataFrame) -> None:
 
 def _changes(ax: Axes, data: RunData, mw: pd.DataFrame) -> None:
     largest = float(mw.abs().max().max())
-    for name, (colour, label) in CLASS_LOOK.items():
+    for name, (colour, label) in _looks(mw).items():
         values = mw[name].to_numpy(dtype=np.float64)
         if np.abs(values).max() > LEAST_SHOWN * largest:
             draw_line(ax, data, values, color=colour, label=label, linewidth=1.2)

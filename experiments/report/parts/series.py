@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from tandem_sim.agents.devices.classes.registry import CLASSES
 from tandem_sim.experiments.plots.runs import grouped
 from tandem_sim.experiments.report.parts.arrays import How, packed, thinned
 from tandem_sim.experiments.report.parts.read import ReportRun
@@ -25,13 +26,8 @@ Look = Literal["line", "before", "class"]
 DAY_AHEAD = "day-ahead"
 GROUPED = ("Series", "Areas", "Households")
 """Groups of plots in their order."""
-DEVICES = {
-    "load": "inflexible load",
-    "pv": "PV",
-    "battery": "batteries",
-    "ev": "electric cars",
-    "heat_pump": "heat pumps",
-}
+DEVICES = {"load": "inflexible load", **{known.name: known.title for known in CLASSES}}
+"""Title of every class of device, as in table `devices`."""
 
 
 @dataclass(frozen=True)

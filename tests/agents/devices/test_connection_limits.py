@@ -1,11 +1,14 @@
 """Limits of connections behind the meter: what gives way first, and that no order breaks them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tandem_sim.agents.devices.classes.registry import CLASSES
 from tandem_sim.agents.devices.connection_limits import (
     ConnectionLimits,
     Connections,
@@ -13,6 +16,7 @@ from tandem_sim.agents.devices.connection_limits import (
     PermanentLimits,
     comply,
 )
+from tandem_sim.agents.devices.device import DEMAND, GENERATION, STORAGE
 from tandem_sim.agents.devices.population import ROW, Population
 from tandem_sim.agents.households.fleet import HouseholdFleet, Residents
 from tandem_sim.grids.types import FloatArray
@@ -20,19 +24,19 @@ from tandem_sim.grids.types import FloatArray
 EVERYTHING = Population(
     pv_share=0.7, battery_share=0.4, ev_share=0.7, heat_pump_share=0.6, pv_kwp=(6.0, 12.0)
 )
+EVERY_CLASS = replace(EVERYTHING, devices=tuple(known.settings(0.5) for known in CLASSES if known.share))
 INF = np.array([np.inf])
 
 
 def _one(*members: int) -> Connections:
     """One connection with so many PV groups, batteries, EVs and heat pumps."""
-    cuts = np.cumsum(members)[:3].tolist()
     nothing = np.zeros(1)
     return Connections(
         site=np.zeros(1, dtype=np.int64),
         load_at=np.zeros(1, dtype=np.int64),
         load_kw=nothing,
         member=np.zeros(sum(members), dtype=np.int64),
-        cuts=(cuts[0], cuts[1], cuts[2]),
+        part=np.repeat([GENERATION, STORAGE, DEMAND, DEMAND], members),
         generation_kwh=nothing,
     )
 
@@ -54,12 +58,11 @@ def test_import_is_met_by_the_battery_first_then_by_delay_then_by_what_is_forgon
         own, unconstrained, low, high, load, ConnectionLimits(np.array([7.0]), INF)
     )  # one more, delayed 2:1
     np.testing.assert_allclose(found.base, [2.0, -7.0 + 2 / 3, -2.0 + 1 / 3])
-    assert (found.denied_kw.sum(), found.shed_kw.sum()) == (0.0, 0.0)
+    assert (found.forgone_kw.sum(), found.shed_kw.sum()) == (0.0, 0.0)
     found = comply(
         own, unconstrained, low, high, load, ConnectionLimits(np.array([4.0]), INF)
     )  # 6: 2 + 1.5, and 2.5 of 7.5 forgone
-    np.testing.assert_allclose(found.denied_kw, [6.0 * 2.5 / 7.5])
-    np.testing.assert_allclose(found.forced_kw, [1.5 * 2.5 / 7.5])
+    np.testing.assert_allclose(found.forgone_kw, [0.0, 6.0 * 2.5 / 7.5, 1.5 * 2.5 / 7.5])
     found = comply(
         _one(0, 0, 0, 0), np.empty(0), np.empty(0), np.empty(0), load, ConnectionLimits(np.array([0.4]), INF)
     )
@@ -88,12 +91,14 @@ def _rows(households: int, seed: int = 1) -> FloatArray:
     return np.random.default_rng(seed).random((households, ROW))
 
 
-def _fleet(seed: int, permanent: PermanentLimits | None = None) -> HouseholdFleet:
+def _fleet(
+    seed: int, permanent: PermanentLimits | None = None, population: Population = EVERYTHING
+) -> HouseholdFleet:
     times = pd.date_range("2016-01-11", periods=96, freq="15min", tz="UTC")
     homes = np.arange(60)
     connection = np.where(homes < 40, homes, -1)
     return HouseholdFleet.build(
-        EVERYTHING,
+        population,
         Residents(site_of=homes % 2, aggregator_of=homes % 3, n_sites=2, rows=_rows(60, seed)),
         times,
         LvConnections(connection_of=connection, permanent=permanent),
@@ -103,7 +108,8 @@ def _fleet(seed: int, permanent: PermanentLimits | None = None) -> HouseholdFlee
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32 - 1), cap=st.floats(0.0, 6.0), scale=st.floats(0.0, 20.0))
 def test_no_order_breaks_a_limit_and_energy_is_accounted_for(seed: int, cap: float, scale: float) -> None:
-    fleet, rng = _fleet(seed % 7), np.random.default_rng(seed)
+    fleet = _fleet(seed % 7, population=EVERY_CLASS if seed % 2 else EVERYTHING)
+    rng = np.random.default_rng(seed)
     groups = len(fleet.groups)
     for isp in range(96):
         connection_limits = None

@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem_sim.agents.devices.models import Batteries, HeatPumps, Vehicles, spread
+from tandem_sim.agents.devices.classes.battery import Batteries
+from tandem_sim.agents.devices.classes.ev import Vehicles
+from tandem_sim.agents.devices.classes.heat_pump import HeatPumps
+from tandem_sim.agents.devices.device import spread
 from tandem_sim.agents.devices.population import ROW, Population, draw
 from tandem_sim.agents.devices.profile_window import sessions
 from tandem_sim.grids.types import FloatArray

@@ -60,7 +60,7 @@ def test_phases_leave_all_other_draws_alone() -> None:
 
 def test_groups_are_split_by_what_the_region_exempts() -> None:
     whole, split = fleet(), fleet(StudyTerms("flanders", NOBODY))
-    devices = split.layout.devices
+    devices = split.layout.studied
     status = split.groups.status[devices.group]
     # Cars charge with 3.7, 11 or 22 kW: the first are exempt on any number of phases, the others on none.
     # Batteries (to 5 kW) and heat pumps (to 5 kW) are smaller; PV beyond 5 kWp is on three phases, below 10.
@@ -108,15 +108,15 @@ def test_newcomers_are_groups_of_their_own_unless_exempt() -> None:
     rows = list(zip(*(k.tolist() for k in keys), strict=True))
     assert all(a < b for a, b in pairwise(rows))
     walloon = fleet(StudyTerms("wallonia", cohort))
-    devices = walloon.layout.devices
-    assert (walloon.groups.status[devices.group] == 3).sum() == 60 * len(DEVICES)
+    devices = walloon.layout.studied
+    assert (walloon.groups.status[devices.group] == 3).sum() == 60 * 4  # PV, battery, EV and heat pump
 
 
 def test_the_net_of_a_street_says_on_how_many_phases_its_users_are() -> None:
     # All on one phase by their net: PV from 5 kWp on is restricted, which its size would put on three.
     phases = np.where(np.arange(HOMES) < 120, 1, 0)
     split = fleet(StudyTerms("flanders", NOBODY), phases)
-    devices = split.layout.devices
+    devices = split.layout.studied
     kind, status = split.groups.device[devices.group], split.groups.status[devices.group]
     pv = np.flatnonzero(kind == DEVICES.index("pv"))  # one for every household, in order
     assert len(pv) == HOMES
@@ -129,7 +129,7 @@ def test_the_net_of_a_street_says_on_how_many_phases_its_users_are() -> None:
 
 def test_rated_power_of_groups_adds_up_to_that_of_devices() -> None:
     some = fleet(StudyTerms("flanders", NOBODY))
-    devices = some.layout.devices
+    devices = some.layout.studied
     kind = some.groups.device[devices.group]
     down, up = some.rated_kw()[-1], some.rated_kw()[1]
     assert down.sum() == pytest.approx(devices.kva.sum())

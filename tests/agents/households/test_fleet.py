@@ -13,6 +13,8 @@ from tandem_sim.agents.households.fleet import DEVICES, FleetStep, HouseholdFlee
 from tandem_sim.grids.types import FloatArray
 
 SITES, AGGREGATORS = 6, 2
+COMMON = ("pv", "battery", "ev", "heat_pump")
+"""Classes of device that a population has unless it says otherwise."""
 WINTER, SUMMER = "2016-01-11", "2016-06-13"
 
 
@@ -39,7 +41,7 @@ def _shared() -> tuple[HouseholdFleet, dict[str, FloatArray]]:
 
 
 def _only(device: str) -> Population:
-    shares = {f"{d}_share": float(d == device) for d in DEVICES}
+    shares = {f"{d}_share": float(d == device) for d in COMMON}
     return Population(**shares)  # type: ignore[arg-type]
 
 
@@ -53,7 +55,7 @@ def test_groups_are_distinct_and_sorted() -> None:
     groups = _fleet(days=1).groups
     keys = list(zip(groups.aggregator.tolist(), groups.site.tolist(), groups.device.tolist(), strict=True))
     assert keys == sorted(set(keys))
-    assert len(groups) == SITES * AGGREGATORS * len(DEVICES)
+    assert len(groups) == SITES * AGGREGATORS * len(COMMON)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -73,7 +75,7 @@ def test_random_orders_break_no_physics(seed: int, scale: float) -> None:
         np.testing.assert_allclose(step.site_p_kw - step.site_base_kw, change, atol=1e-9)
         held_back = step.down_kw[groups.device == DEVICES.index("pv")].sum()
         assert step.curtailed_kw == pytest.approx(held_back, abs=1e-9)
-        assert 0 <= step.battery_soc_mean <= 1
+        assert 0 <= step.measures["battery_soc"] <= 1
 
 
 @pytest.mark.parametrize("start", [WINTER, SUMMER])
@@ -198,7 +200,7 @@ def test_heat_pump_rebound_is_bounded_by_what_was_taken() -> None:
     taken, back = gap[:4].sum(), -gap[4:].sum()
     assert taken > 0
     assert 0.5 * taken < back <= taken * (1 + 1e-9)
-    assert np.abs(held.snapshot()["theta_k"]).max() < 0.05
+    assert np.abs(held.snapshot()["heat_pump_theta_k"]).max() < 0.05
 
 
 def test_activation_behind_a_battery_reaches_the_grid() -> None:
@@ -259,12 +261,7 @@ def test_fleets_without_devices_are_fleets(households: int) -> None:
     step = fleet.step(0, np.empty(0), np.empty(0))
     assert np.count_nonzero(step.site_p_kw) == households
     assert len(offer.up_kw) == 0
-    assert (step.curtailed_kw, step.battery_soc_mean, step.ev_energy_kwh, step.indoor_theta_mean) == (
-        0,
-        0,
-        0,
-        0,
-    )
+    assert (step.curtailed_kw, step.measures) == (0, {})
 
 
 def test_both_ends_of_the_measured_year_can_be_lived() -> None:
@@ -298,7 +295,7 @@ def test_misuse_is_refused_by_name() -> None:
         fleet.baseline_ahead(0, 97)
     with pytest.raises(ValueError, match="snapshot must hold exactly"):
         fleet.restore({})
-    with pytest.raises(ValueError, match="snapshot theta_k has shape"):
-        fleet.restore(fleet.snapshot() | {"theta_k": few})
+    with pytest.raises(ValueError, match="snapshot heat_pump_theta_k has shape"):
+        fleet.restore(fleet.snapshot() | {"heat_pump_theta_k": few})
     with pytest.raises(ValueError, match="site_of must lie in"):
         Residents(site_of=np.array([7]), aggregator_of=np.array([0]), n_sites=SITES, rows=np.zeros((1, ROW)))

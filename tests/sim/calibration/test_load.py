@@ -27,7 +27,13 @@ def model_of(folder: Path, **overrides: Any) -> FlexibilityModel:
 
 
 def energies(grid: GridLoad) -> list[float]:
-    return [grid.other_mwh, grid.inflexible_mwh, grid.heat_pump_mwh, grid.ev_mwh, grid.pv_mwh]
+    return [
+        grid.other_mwh,
+        grid.inflexible_mwh,
+        grid.device_mwh["heat_pump"],
+        grid.device_mwh["ev"],
+        grid.device_mwh["pv"],
+    ]
 
 
 def test_the_fleet_without_orders_is_what_it_does(tmp_path: Path) -> None:
@@ -96,10 +102,10 @@ def test_energies_of_a_year_are_those_by_hand(
     grid, whole = load_of(model_of(tmp_path, **YEAR, population=alike)).grids
     assert grid.inflexible_mwh == pytest.approx(40 * 3.5)
     hours = full_load_hours(PV)
-    assert 0.2 * hours.min() <= grid.pv_mwh <= 0.2 * hours.max()
-    assert np.isnan(grid.battery_mwh) or (simulated and grid.battery_mwh == 0.0)
-    consumption = 140.0 + grid.heat_pump_mwh + grid.ev_mwh
-    assert grid.net_mwh == pytest.approx(grid.other_mwh + consumption - grid.pv_mwh)
+    assert 0.2 * hours.min() <= grid.device_mwh["pv"] <= 0.2 * hours.max()
+    assert np.isnan(grid.device_mwh["battery"]) or (simulated and grid.device_mwh["battery"] == 0.0)
+    consumption = 140.0 + grid.device_mwh["heat_pump"] + grid.device_mwh["ev"]
+    assert grid.net_mwh == pytest.approx(grid.other_mwh + consumption - grid.device_mwh["pv"])
     assert grid.household_share == pytest.approx(consumption / (consumption + grid.other_mwh))
     assert whole.household_share < grid.household_share
 
@@ -134,8 +140,8 @@ def test_evs_take_the_energy_of_their_sessions(tmp_path: Path, monkeypatch: pyte
     model = model_of(tmp_path, **{**YEAR, "days": 120}, population={"ev_share": 1.0})
     whole = load_of(model).grids[0]
     monkeypatch.setattr(calibration, "MOST_STEPS", 1e6)
-    assert load_of(model).grids[0].ev_mwh == pytest.approx(whole.ev_mwh, rel=0.02)
-    assert whole.ev_mwh > 10.0
+    assert load_of(model).grids[0].device_mwh["ev"] == pytest.approx(whole.device_mwh["ev"], rel=0.02)
+    assert whole.device_mwh["ev"] > 10.0
 
 
 def test_evs_at_other_chargers_take_the_measured_energy(
@@ -146,7 +152,7 @@ def test_evs_at_other_chargers_take_the_measured_energy(
         tmp_path, "bus,ev_kw\n" + "61,7.4\n" * 60, **{**YEAR, "days": 120, "households": None}
     )
     model = table_model(scenario, tmp_path)
-    assert set(model.fleet_agent.fleet.layout.ev_profile_kw.tolist()) == {11.0}
+    assert set(model.fleet_agent.fleet.layout.device("ev").sessions.profile_kw.tolist()) == {11.0}
     whole = load_of(model).grids[0]
     monkeypatch.setattr(calibration, "MOST_STEPS", 1e6)
-    assert load_of(model).grids[0].ev_mwh == pytest.approx(whole.ev_mwh, rel=0.02)
+    assert load_of(model).grids[0].device_mwh["ev"] == pytest.approx(whole.device_mwh["ev"], rel=0.02)

@@ -14,6 +14,7 @@ from tandem_sim.grids.series.profiles import Profiles
 from tandem_sim.sim.assembly.grids import Grids, build_grids
 from tandem_sim.sim.assembly.residents import aggregators_of, household_rows, households_of
 from tandem_sim.sim.model import FlexibilityModel
+from tandem_sim.sim.scenario.population_section import DECLARED
 from tandem_sim.sim.scenario.scenario import Scenario
 from tests.sim.conftest import small_scenario
 
@@ -93,5 +94,9 @@ def as_table(scenario: Scenario, folder: Path | None = None) -> pd.DataFrame:
             "heat_capacity_kwh_per_k": homes.heat_capacity_kwh_per_k,
             "heat_loss_h": homes.heat_loss_h,
             "comfort_eur_per_mwh": homes.comfort_eur_per_mwh,
+            **{
+                f"{device}_{p.name}": owned(homes.owns(device), homes.devices[device].values[p.name])
+                for device, p in ((known.name, p) for known in DECLARED for p in known.parameters)
+            },
         }
     )

@@ -35,11 +35,11 @@ def test_sites_and_aggregators_are_those_of_the_table(tmp_path: Path) -> None:
     expected = [(2, "A01"), (3, "A01"), (11, "A01"), (11, "A02"), (61, "A03"), (69, "A01")]
     assert found == [(of_bus[bus], name) for bus, name in expected]
     layout = model.fleet_agent.fleet.layout
-    np.testing.assert_array_equal(layout.batteries.energy_kwh, [10.0, 12.0])
-    np.testing.assert_array_equal(layout.batteries.power_kw, [4.0, 5.0])
-    np.testing.assert_array_equal(layout.ev_kw, [11.0, 7.4, 3.7])
-    np.testing.assert_array_equal(layout.pumps.power_kw, [3.0])
-    assert layout.pv_kwp.sum() == 15.0
+    np.testing.assert_array_equal(layout.device("battery").cells.energy_kwh, [10.0, 12.0])
+    np.testing.assert_array_equal(layout.device("battery").cells.power_kw, [4.0, 5.0])
+    np.testing.assert_array_equal(layout.device("ev").sessions.kw, [11.0, 7.4, 3.7])
+    np.testing.assert_array_equal(layout.device("heat_pump").pumps.power_kw, [3.0])
+    assert layout.device("pv").kwp.sum() == 15.0
 
 
 def test_a_bus_without_load_draws_no_reactive_power_and_no_other_load(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_battery_keeps_its_power_and_a_house_without_pv_may_have_one(tmp_path:
     for isp in range(24):
         fleet.step(isp, None, None)
     assert fleet.checks() == []
-    np.testing.assert_allclose(fleet.snapshot()["stored_kwh"], [0.0, 12.0], atol=1e-9)
+    np.testing.assert_allclose(fleet.snapshot()["battery_stored_kwh"], [0.0, 12.0], atol=1e-9)
 
 
 def _sessions(folder: Path, ev: str, days: int = 60) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import fields
 from math import inf, nan, nextafter
 from typing import Any
@@ -16,7 +17,11 @@ from tandem_sim.experiments.runs.scenario import read_scenario, scenario_of
 from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.orders.penalties import factor_of
 from tandem_sim.sim.scenario.described import entries
-from tandem_sim.sim.scenario.population_section import PopulationSettings
+from tandem_sim.sim.scenario.population_section import (
+    DECLARED,
+    AreaPopulationSettings,
+    PopulationSettings,
+)
 from tandem_sim.sim.scenario.quantities import MOST_EUR_PER_MWH
 from tandem_sim.sim.scenario.scenario import Scenario
 from tests.sim.conftest import small_scenario
@@ -158,14 +163,26 @@ def test_what_units_cost_is_a_price_that_may_be_bid(unit: dict[str, float], expe
 
 
 def test_the_section_of_the_population_is_the_population_of_agents() -> None:
-    """The same names and defaults beside files, and what a scenario says is what agents take."""
-    given = {name: f.default for name, f in PopulationSettings.model_fields.items() if name != "table"}
+    """The same names and defaults beside files, and what a scenario says is what agents take.
+
+    Classes of device that declare their parameters have no field of their own: nobody owns one by default.
+    """
+    apart = ("table", "devices")
+    given = {name: f.default for name, f in PopulationSettings.model_fields.items() if name not in apart}
     assert {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()} == {
-        f.name: f.default for f in fields(Population)
+        f.name: f.default for f in fields(Population) if f.name != "devices"
     }
-    assert PopulationSettings().drawn_from == Population()
+    nobody = tuple(known.settings(0.0) for known in DECLARED)
+    assert [settings.name for settings in nobody] == ["water_heater", "v2g"]
+    assert PopulationSettings().drawn_from == Population(devices=nobody)
     drawn = small_scenario(population={"pv_share": 0.5, "cop": [3, 4]}).population
-    assert drawn.drawn_from == Population(pv_share=0.5, cop=(3.0, 4.0))
+    assert drawn.drawn_from == Population(pv_share=0.5, cop=(3.0, 4.0), devices=nobody)
+    areas = {"devices": {"water_heater": {"share": 0.4}, "v2g": {"kept_soc": [0.5, 0.5]}}}
+    first = AreaPopulationSettings.model_validate(areas)
+    heater, v2g = drawn.drawn_in(first).devices
+    assert (heater.share, v2g.share) == (0.4, 0.0)
+    assert ("kept_soc", (0.5, 0.5), 42) in v2g.ranges
+    assert pickle.loads(pickle.dumps(drawn)) == drawn
 
 
 def test_the_documentation_lists_the_fields_of_the_schema() -> None:

@@ -110,7 +110,7 @@ def test_energy_from_nothing_is_caught(fleet: HouseholdFleet) -> None:
         audit_energy(0, replace(step, up_kw=step.up_kw + 1.0), fleet)
     kept = fleet.snapshot()
     broken = {k: v.copy() for k, v in kept.items()}
-    broken["stored_kwh"] = broken["stored_kwh"] + 5.0
+    broken["battery_stored_kwh"] = broken["battery_stored_kwh"] + 5.0
     fleet.restore(broken)
     with pytest.raises(AuditError, match="battery energy"):
         audit_energy(0, step, fleet)
