@@ -33,9 +33,9 @@ from tandem_sim.agents.services.reactive_power import ReactivePowerBuyer
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.power_flow.operator_model import NO_MARGINS, OperatorModel
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.auctions.aggregation import NO_TARGET
 from tandem_sim.markets.cases.case import grid_entries
-from tandem_sim.markets.orders.bids import Bids
+from tandem_sim.markets.coordination.entries import NO_TARGET
+from tandem_sim.markets.coordination.operator_state import AreaState
 from tandem_sim.markets.orders.flexibility_register import RegisteredUnit
 
 
@@ -129,8 +129,8 @@ class DSO(Operator):
 
     def _on_amend(self, message: AmendMessage, rules: AmendRules) -> None:
         """Amend bids of the closed book; after forwarding the amendment is rejected."""
-        state = self.states.get(message.isp, {}).get(self.system, {})
-        if message.isp in self._forwarded or "bids" not in state:
+        state = self.known(message.isp).area(self.system)
+        if message.isp in self._forwarded or not state.knows("bids"):
             reason = "amendment came after bids were forwarded"
             self.context.record(
                 "rejections",
@@ -138,9 +138,10 @@ class DSO(Operator):
             )
             return
         ledger = self._ledgers[message.isp]
-        state["bids"], rows = amended(state["bids"], ledger.sold(self.system), message, rules)
-        ledger.lower(self.system, state["bids"].quantity_mw)
-        state["offers"] = np.minimum(state["offers"], state["bids"].quantity_mw)
+        bids, rows = amended(state.bids, ledger.sold(self.system), message, rules)
+        ledger.lower(self.system, bids.quantity_mw)
+        offers = np.minimum(state.offers, bids.quantity_mw)
+        self._state(message.isp).update(self.system, AreaState(bids=bids, offers=offers))
         for row in rows:
             self.context.record(
                 "amendments",
@@ -151,37 +152,36 @@ class DSO(Operator):
         """Gate closure, including the book of reactive power."""
         super().close_book(isp, systems)
         if self.reactive is not None:
-            self._states(isp)[self.system]["reactive_bids"] = self.reactive.close(isp)
+            self._state(isp).update(self.system, AreaState(reactive_bids=self.reactive.close(isp)))
 
     def act(self, gate: str, isp: int) -> None:
         """Run the blocks of a gate; a merit order list is validated once after its arrival."""
         if gate == "mol_validate":
-            state = self._states(isp).get(self.system, {})
-            called = state.get("called")
-            if called is None or called is self._validated.get(isp) or len(called) != len(state["bids"]):
-                return  # no new list, or a list without this area's book
-            self._validated[isp] = called
+            state = self.known(isp).area(self.system)
+            if not state.knows("called") or state.called is self._validated.get(isp):
+                return  # no new list
+            if len(state.called) != len(state.bids):
+                return  # a list without this area's book
+            self._validated[isp] = state.called
         if gate == "forward":
             self._forwarded.add(isp)
         super().act(gate, isp)
         if gate == "dso_clear" and self.reactive is not None:
-            state = self._states(isp)[self.system]
-            self.reactive.announce(isp, state["reactive_bids"], state["reactive_mvar"])
+            state = self.known(isp).area(self.system)
+            self.reactive.announce(isp, state.reactive_bids, state.reactive_mvar)
 
     def refresh(self, isp: int) -> None:
         """Update the forecast of the grid, its limits less margins, and the flow at the boundary."""
         p, q = self.forecast(isp)
-        state = self._states(isp).setdefault(self.system, {})
-        state.update(
-            grid_entries(self._operator_model, p, q, self._scheduled_mw.get(isp), self._bought_mvar(isp))
-        )
+        scheduled, bought = self._scheduled_mw.get(isp), self._bought_mvar(isp)
+        self._state(isp).update(self.system, grid_entries(self._operator_model, p, q, scheduled, bought))
 
     def complete(self, isp: int) -> None:
         """Without a message from the TSO it has bought nothing here."""
-        state = self._states(isp).setdefault(self.system, {})
-        state.setdefault("target", NO_TARGET)
+        state = self._state(isp)
+        state.complete(self.system, AreaState(target=NO_TARGET))
         if self.study is not None:
-            state["zones"] = self.study.zones(isp)
+            state.update(self.system, AreaState(zones=self.study.zones(isp)))
 
     def forget(self, isp: int) -> None:
         """Drop the data of a settled ISP, schedule and list included."""
@@ -192,10 +192,10 @@ class DSO(Operator):
 
     def _bought_mvar(self, isp: int) -> FloatArray:
         """Reactive power bought for an ISP so far, by node (N,) Mvar, even if awards were lost."""
-        state = self._states(isp).get(self.system, {})
-        offers: Bids = state.get("reactive_bids", Bids.empty())
-        bought: FloatArray = state.get("reactive_mvar", np.zeros(len(offers)))
-        return offers.injection_mw(bought, self.area.network.n_nodes)
+        state, n_nodes = self.known(isp).area(self.system), self.area.network.n_nodes
+        if not state.knows("reactive_mvar"):
+            return np.zeros(n_nodes)
+        return state.reactive_bids.injection_mw(state.reactive_mvar, n_nodes)
 
     def forecast(self, isp: int) -> tuple[FloatArray, FloatArray]:
         """Forecast injections of all nodes without activation: (N,) MW and (N,) Mvar."""
@@ -215,9 +215,9 @@ class DSO(Operator):
         """
         p, q = self.forecast(isp)
         ledger = self._ledgers.get(isp)
-        bids = self.states.get(isp, {}).get(self.system, {}).get("bids")
-        if ledger is not None and bids is not None and self.system in ledger.offered:
-            p = p + bids.injection_mw(ledger.sold(self.system), len(p))
+        state = self.known(isp).area(self.system)
+        if ledger is not None and state.knows("bids") and self.system in ledger.offered:
+            p = p + state.bids.injection_mw(ledger.sold(self.system), len(p))
         q = q + self._bought_mvar(isp)
         rows = self._operator_model.rows(p, q) or self._operator_model.linear_rows(p, q)
 
@@ -248,9 +248,8 @@ class DSO(Operator):
             return
         if "grid" in names:
             self.refresh(isp)
-        state = self._states(isp).get(self.system, {})
-        entries = {name: state[name] for name in sorted(names) if name in state}
-        if entries:
+        entries = self.known(isp).area(self.system).part(names)
+        if entries.entries():
             self.context.send(
                 StateMessage(self.name, self._clearer, isp, system=self.system, entries=entries)
             )

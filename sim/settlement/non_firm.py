@@ -89,7 +89,7 @@ class NonFirm:
 
     def substitute(self, isp: int) -> None:
         """The TSO substitutes what pools report as missing."""
-        ledger, known = self.ledgers[isp], self.tso.states[isp]
+        ledger, known = self.ledgers[isp], self.tso.known(isp)
         books = reserve_books(known, ledger, self.tso.scheme, self.register, self.tso.context.now())
         held: dict[tuple[str, int], float] = {}
         for bids, left in books.values():
