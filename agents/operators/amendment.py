@@ -6,8 +6,8 @@ whether providers may change prices and volumes of forwarded bids, or withdraw t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -29,9 +29,13 @@ class AmendRules:
     product: Product
 
 
+AmendmentRow = Mapping[str, str | float | None]
+"""One requested change of a bid, by column of table ``amendments``."""
+
+
 def amended(
     bids: Bids, sold_mw: FloatArray, message: AmendMessage, rules: AmendRules
-) -> tuple[Bids, list[dict[str, Any]]]:
+) -> tuple[Bids, list[AmendmentRow]]:
     """A book after an amendment, and one row for every requested change (see table ``amendments``)."""
     quantity, price, held = (np.array(x) for x in (bids.quantity_mw, bids.price, bids.held_mw))
     place = {b: k for k, b in enumerate(bids.bid_id.tolist())}
@@ -68,7 +72,7 @@ def amended(
 
 def _row(
     bid: str, reason: str, mw: float | None, new_mw: float, price: float | None, new_price: float
-) -> dict[str, Any]:
+) -> AmendmentRow:
     return {
         "bid_id": bid,
         "reason": reason,

@@ -177,8 +177,9 @@ class Operator(Participant, ABC):
                 )
 
     def _record_fallback(self, isp: int, about: str, consequence: str) -> None:
-        row = {"isp": isp, "party": self.name, "about": about, "consequence": consequence}
-        self.context.record("fallbacks", row)
+        self.context.record(
+            "fallbacks", {"isp": isp, "party": self.name, "about": about, "consequence": consequence}
+        )
 
     def known(self, isp: int) -> OperatorState:
         """What the operator knows of an ISP; empty before it knows anything, and after the ISP is settled."""

@@ -72,8 +72,9 @@ class ReactivePowerBuyer:
     def _reject(self, isp: int, sender: str, reasons: Mapping[str, str]) -> None:
         self.context.send(RejectionMessage(self.name, sender, isp, reasons=reasons))
         for bid, reason in reasons.items():
-            row = {"isp": isp, "system": self.system, "bid_id": bid, "reason": reason}
-            self.context.record("rejections", row)
+            self.context.record(
+                "rejections", {"isp": isp, "system": self.system, "bid_id": bid, "reason": reason}
+            )
 
 
 class ReactivePowerSeller:

@@ -114,7 +114,7 @@ def _injections(network: Network, **by_node: FloatArray) -> dict[str, Any]:
 
 
 def _write_bids(path: Path, systems: Mapping[str, System]) -> None:
-    rows: list[Sequence[Any]] = []
+    rows: list[Sequence[str | int]] = []
     books = [
         (system, s.network, power, bids)
         for system, s in systems.items()

@@ -7,7 +7,7 @@ asked with `Known.knows`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 
@@ -112,7 +112,11 @@ class Known:
 
     def view(self, names: Iterable[str], reader: str) -> Self:
         """The view of block `reader`: entries `names`. Raises `UnknownEntryError` where one is missing."""
-        values: dict[str, Any] = {"system": self.system, "isp": self.isp, "reader": reader}
+        values: dict[str, Entry | str | int | None] = {
+            "system": self.system,
+            "isp": self.isp,
+            "reader": reader,
+        }
         for name in names:
             values[name] = getattr(self, name)
         return _state(type(self), values)
@@ -121,7 +125,7 @@ class Known:
 _K = TypeVar("_K", bound=Known)
 
 
-def _state(kind: type[_K], values: dict[str, Any]) -> _K:
+def _state(kind: type[_K], values: Mapping[str, Entry | str | int | None]) -> _K:
     """A state out of labels and known entries."""
     made = object.__new__(kind)
     made.__dict__.update(values)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -80,11 +79,11 @@ class IspExport:
         record = {"scheme": self.options.scheme, "cleared": cleared, **self._reactive()}
         (self.folder / "recorded.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
-    def _reactive(self) -> dict[str, Any]:
+    def _reactive(self) -> dict[str, list[dict[str, str | float]]]:
         """Reactive power bought by DSOs, if there is a market for it."""
         if not self.options.options.local_reactive:
             return {}
-        bought = [
+        bought: list[dict[str, str | float]] = [
             {"bid_id": str(own.reactive_bids.bid_id[k]), "quantity_mvar": float(own.reactive_mvar[k])}
             for own in self._areas.values()
             if own.knows("reactive_mvar")
