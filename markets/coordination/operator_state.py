@@ -95,10 +95,10 @@ class Known:
         """The known entries by name."""
         return {name: value for name, value in self.__dict__.items() if name not in _LABELS}
 
-    def updated(self, more: Known) -> Self:
-        """The state with the known entries of `more`, which replace its own."""
-        kind = type(more) if isinstance(more, type(self)) else type(self)
-        return _state(kind, {**self.__dict__, **more.entries()})
+    def updated(self, state: Known) -> Self:
+        """What is known here and in `state`, whose entries replace those known here."""
+        kind = type(state) if isinstance(state, type(self)) else type(self)
+        return _state(kind, {**self.__dict__, **state.entries()})
 
     def completed(self, defaults: Known) -> Self:
         """The state with those entries of `defaults` that it does not know."""
@@ -195,48 +195,41 @@ class SystemState(Known):
 class OperatorState:
     """What one operator knows of one ISP: of its own system, and of others what they share with it.
 
-    A one-shot clearing has one for all operators, and shows each block no more than it declares. Systems keep
-    the order in which they became known.
+    A one-shot clearing has one for all operators, and shows each block no more than it declares.
     """
 
     def __init__(self, isp: int | None = None) -> None:
         self.isp = isp
-        self._known: dict[str, AreaState | SystemState] = {}
+        self.tso = SystemState(system=TSO, isp=isp)
+        self.areas: dict[str, AreaState] = {}
+        self._systems: dict[str, None] = {}  # in the order in which they became known
 
     def __iter__(self) -> Iterator[str]:
-        """Names of the systems of which something is known."""
-        return iter(self._known)
+        """Names of the systems of which something is known, in the order in which they became known."""
+        return iter(self._systems)
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._systems)
 
     def of(self, system: str) -> AreaState | SystemState:
         """What is known of a system; without a single entry if it is nothing."""
         return self.tso if system == TSO else self.area(system)
 
-    @property
-    def tso(self) -> SystemState:
-        """What is known of transmission."""
-        found = self._known.get(TSO)
-        return found if isinstance(found, SystemState) else SystemState(system=TSO, isp=self.isp)
-
     def area(self, name: str) -> AreaState:
-        """What is known of an area."""
-        found = self._known.get(name)
-        return found if isinstance(found, AreaState) else AreaState(system=name, isp=self.isp)
+        """What is known of an area; without a single entry if it is nothing."""
+        return self.areas.get(name) or AreaState(system=name, isp=self.isp)
 
-    @property
-    def areas(self) -> dict[str, AreaState]:
-        """What is known of every area, by name."""
-        return {name: state for name, state in self._known.items() if isinstance(state, AreaState)}
-
-    def update(self, system: str, more: AreaState | SystemState) -> None:
-        """Store the known entries of `more` in what is known of a system."""
-        self._known[system] = self.of(system).updated(more)
+    def update(self, system: str, state: AreaState | SystemState) -> None:
+        """Store the known entries of `state` in what is known of a system."""
+        self._systems.setdefault(system)
+        if isinstance(state, SystemState):
+            self.tso = self.tso.updated(state)
+        else:
+            self.areas[system] = self.area(system).updated(state)
 
     def complete(self, system: str, defaults: AreaState | SystemState) -> None:
         """Store those entries of `defaults` that are not known of a system."""
-        self._known[system] = self.of(system).completed(defaults)
+        self.update(system, defaults.updated(self.of(system)))
 
     def book_sold(self, system: str, sold_mw: FloatArray) -> None:
         """Store the MW booked of each bid of a system (n,)."""
@@ -244,10 +237,10 @@ class OperatorState:
 
     def books(self) -> dict[str, Bids]:
         """The order books that are known, by system."""
-        return {system: state.bids for system, state in self._known.items() if state.knows("bids")}
+        return {system: self.of(system).bids for system in self if self.of(system).knows("bids")}
 
     def copy(self) -> OperatorState:
         """The same states, which can be updated on their own."""
         twin = OperatorState(self.isp)
-        twin._known = dict(self._known)
+        twin.tso, twin.areas, twin._systems = self.tso, dict(self.areas), dict(self._systems)
         return twin
