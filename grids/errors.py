@@ -106,6 +106,10 @@ class SchemeError(TandemError, ValueError):
     """A scheme that is not composed correctly: which block, and why."""
 
 
+class UnknownEntryError(TandemError, AttributeError):
+    """An entry of an operator state that is not known, or that a block may not read: which one, and where."""
+
+
 class StrategyError(TandemError, ValueError):
     """An offer that no aggregator may make: whose strategy, and what is wrong."""
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from tandem_sim.markets.auctions.aggregation import (
     DEFAULT_STEP_MW,
-    aggregate_bids,
-    rsf_market,
-    translate_bids,
+    AggregateBids,
+    RsfMarket,
+    TranslateBids,
 )
-from tandem_sim.markets.auctions.integrated import integrated_market
-from tandem_sim.markets.auctions.local_and_tso import dso_market, forward_bids, tso_market
-from tandem_sim.markets.auctions.mitigation import mitigate
+from tandem_sim.markets.auctions.integrated import IntegratedMarket
+from tandem_sim.markets.auctions.local_and_tso import DsoMarket, ForwardBids, TsoMarket
+from tandem_sim.markets.auctions.mitigation import Mitigate
 from tandem_sim.markets.auctions.mol_validation import MAX_ROUNDS, negotiate
-from tandem_sim.markets.auctions.pooled import pooled_market
-from tandem_sim.markets.auctions.reactive_power import voltage_market
-from tandem_sim.markets.auctions.shared_balancing import dso_balancing
+from tandem_sim.markets.auctions.pooled import PooledMarket
+from tandem_sim.markets.auctions.reactive_power import VoltageMarket
+from tandem_sim.markets.auctions.shared_balancing import DsoBalancing
 from tandem_sim.markets.choices import (
     ABOUT,
     CHOICES,
@@ -29,8 +29,8 @@ from tandem_sim.markets.choices import (
     Pricing,
 )
 from tandem_sim.markets.coordination.block import Block, Repeat, Scheme
-from tandem_sim.markets.grid_checks.postqualification import post_qualify
-from tandem_sim.markets.grid_checks.prequalification import prequalify
+from tandem_sim.markets.grid_checks.postqualification import PostQualify
+from tandem_sim.markets.grid_checks.prequalification import Prequalify
 
 SCHEDULE = frozenset({"area.exchange"})
 OFFERS = SCHEDULE | {"area.bids", "area.offers"}
@@ -97,34 +97,38 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
     """Every scheme by name."""
     o, pay = options, options.pricing
     pay_local = o.pricing if o.local_pricing == "same" else o.local_pricing
-    held = (
-        mitigate("dso_clear", o.reference_up_eur_per_mwh, o.reference_down_eur_per_mwh),
-        mitigate("correct", o.reference_up_eur_per_mwh, o.reference_down_eur_per_mwh),
+    first, second = (
+        Mitigate(
+            gate=gate,
+            reference_up_eur_per_mwh=o.reference_up_eur_per_mwh,
+            reference_down_eur_per_mwh=o.reference_down_eur_per_mwh,
+        )
+        for gate in ("dso_clear", "correct")
     )
     pooled = o.perimeter == "pooled"
-    local: tuple[Block, ...] = (
-        pooled_market(pricing=pay_local) if pooled else dso_market(pricing=pay_local),
-    )
-    late: tuple[Block, ...] = (dso_market("correct", pricing=pay_local),)
-    corrective: tuple[Block, ...] = (dso_market("correct", "corrective_market", pricing=pay_local),)
+    local: tuple[Block, ...] = (PooledMarket(pricing=pay_local) if pooled else DsoMarket(pricing=pay_local),)
+    late: tuple[Block, ...] = (DsoMarket(gate="correct", pricing=pay_local),)
+    corrective: tuple[Block, ...] = (DsoMarket(name="corrective_market", gate="correct", pricing=pay_local),)
     if o.mitigation:
-        local, late, corrective = (held[0], *local), (held[1], *late), (held[1], *corrective)
+        local, late, corrective = (first, *local), (second, *late), (second, *corrective)
     if o.local_reactive:
-        local = (voltage_market(o.envelope_check), *local)
-    refuse = post_qualify()
-    forward, qualify = (
-        forward_bids(o.pool_minimum_mw, o.pooled_by),
-        prequalify(o.grid_prequalification, o.envelope_check),
-    )
-    tso, tso_full = tso_market(pricing=pay), tso_market("full", pricing=pay)
-    tso_alone = tso_market(der=False, pricing=pay)
-    tso_at_schedule = tso_market(der=False, pricing=pay, flow="boundary")
-    over_rsf, translate = rsf_market(o.aggregation, pay), translate_bids(pay)
+        local = (VoltageMarket(check=o.envelope_check), *local)
+    refuse = PostQualify()
+    forward = ForwardBids(pool_minimum_mw=o.pool_minimum_mw, pooled_by=o.pooled_by)
+    qualify = Prequalify(method=o.grid_prequalification, check=o.envelope_check)
+    tso, tso_full = TsoMarket(pricing=pay), TsoMarket(distribution_constraints="full", pricing=pay)
+    tso_relaxed = TsoMarket(distribution_constraints="relaxed", pricing=pay)
+    tso_alone = TsoMarket(der=False, pricing=pay)
+    tso_at_schedule = TsoMarket(der=False, pricing=pay, flow="boundary")
+    common = TsoMarket(name="common_market", distribution_constraints="full", pricing=pay)
+    aggregate = AggregateBids(kind=o.aggregation, step_mw=o.aggregation_step_mw)
+    over_rsf, translate = RsfMarket(kind=o.aggregation, pricing=pay), TranslateBids(pricing=pay)
+    balanced = DsoBalancing(tolerance_mw=o.boundary_tolerance_mw, pricing=pay_local)
     table: dict[str, tuple[tuple[Block | Repeat, ...], frozenset[str]]] = {
         "central-01": ((tso,), OFFERS),
         "central-02": ((qualify, tso), OFFERS),
         "central-03": ((tso_full,), GRID),
-        "central-03-relaxed": ((tso_market("relaxed", pricing=pay),), GRID),
+        "central-03-relaxed": ((tso_relaxed,), GRID),
         "multilevel-01": ((*local, forward, tso), OFFERS),
         "multilevel-02": ((*local, forward, tso, *corrective), OFFERS),
         "multilevel-02-post": ((*local, forward, tso, refuse), OFFERS),
@@ -132,12 +136,12 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
         "multilevel-04": ((*local, forward, tso_full), GRID),
         "multilevel-05": ((tso, *late), OFFERS),
         "multilevel-06": ((qualify, tso, *late), OFFERS),
-        "aggregation": ((aggregate_bids(o.aggregation, o.aggregation_step_mw), over_rsf, translate), RSF),
+        "aggregation": ((aggregate, over_rsf, translate), RSF),
         "fragmented": ((*local, tso_alone), SCHEDULE),
-        "shared-balancing": ((dso_balancing(o.boundary_tolerance_mw, pay_local), tso_at_schedule), BOUNDARY),
-        "hybrid": ((negotiate(o.mol_rounds), tso_market(pricing=pay, validated=True)), MOL),
-        "integrated": ((integrated_market(pay),), EVERYTHING),
-        "common": ((tso_market("full", name="common_market", pricing=pay),), GRID),
+        "shared-balancing": ((balanced, tso_at_schedule), BOUNDARY),
+        "hybrid": ((negotiate(o.mol_rounds), TsoMarket(pricing=pay, validated=True)), MOL),
+        "integrated": ((IntegratedMarket(pricing=pay),), EVERYTHING),
+        "common": ((common,), GRID),
     }
     with_pool = GRID if pooled else frozenset()  # information for a market of several DSOs
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,11 +13,11 @@ import numpy as np
 from tandem_sim.agents.operators.operator import BLOCK_GATES, Operator
 from tandem_sim.grids.io.write import save_network
 from tandem_sim.grids.network.network import Network
-from tandem_sim.grids.power_flow.dc import TransmissionGrid
+from tandem_sim.markets.cases.case import GateForecasts
 from tandem_sim.markets.cases.options import CaseOptions
 from tandem_sim.markets.cases.write import System, write_case
-from tandem_sim.markets.coordination.block import TSO, Values
 from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.coordination.operator_state import TSO, AreaState, SystemState
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.sim.delivery.physics import Injections
 from tandem_sim.sim.model import FlexibilityModel
@@ -36,10 +36,10 @@ class IspExport:
     options: CaseOptions
     ratings_mva: Mapping[str, Mapping[str, float]]  # by system
     interface_bus: Mapping[str, int]
-    kept: ClassVar[tuple[str, ...]] = ("_forecasts", "_states")
+    kept: ClassVar[tuple[str, ...]] = ("_forecasts", "_areas")
     """What a checkpoint keeps of it."""
-    _forecasts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    _states: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _forecasts: dict[str, GateForecasts] = field(default_factory=dict)
+    _areas: dict[str, AreaState] = field(default_factory=dict)
     _scheduled: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, model: FlexibilityModel, gate: str, what: Any) -> None:
@@ -49,7 +49,7 @@ class IspExport:
         if gate in BLOCK_GATES:
             acting: Sequence[Operator] = [model.clearer] if gate in CLEARER_GATES else model.dsos
             for operator in acting:
-                self.observe(gate, operator.system, operator.states.get(self.isp, {}))
+                self.observe(gate, operator.known(self.isp).of(operator.system))
         if gate == "settle":
             networks = {TSO: model.transmission, **{area.name: area.network for area in model.areas}}
             grids = model.delivered(self.isp).grids
@@ -57,17 +57,15 @@ class IspExport:
             self._scheduled = model.scheduled_mw(self.isp)
             self.write(networks, model.books(self.isp), model.ledgers[self.isp], delivered)
 
-    def observe(self, gate: str, system: str, known: Mapping[str, Values]) -> None:
-        """Store the forecast of the operator of `system` after it acted at a gate."""
-        own = dict(known.get(system, {}))
-        self._states[system] = own
-        forecast = self._forecasts.setdefault(gate, {})
-        if system == TSO and "grid" in own:
-            grid: TransmissionGrid = own["grid"]
-            forecast[system] = {"p_mw": grid.p_mw, "interface_mw": grid.interface_mw}
-        elif "forecast" in own:
-            p, q = own["forecast"]
-            forecast[system] = {"p_mw": p, "q_mvar": q}
+    def observe(self, gate: str, own: AreaState | SystemState) -> None:
+        """Store the forecast of an operator after it acted at a gate: `own`, what it knows of its system."""
+        before = self._forecasts.get(gate, GateForecasts({}))
+        if isinstance(own, SystemState):
+            self._forecasts[gate] = replace(before, tso=own) if own.knows("grid") else before
+            return
+        self._areas[own.system] = own
+        areas = {**before.areas, own.system: own} if own.knows("forecast") else before.areas
+        self._forecasts[gate] = replace(before, areas=areas)
 
     def write(
         self,
@@ -99,31 +97,35 @@ class IspExport:
         record = {"scheme": self.options.scheme, "cleared": cleared, **self._reactive()}
         (self.folder / "recorded.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
-    def _reactive(self) -> dict[str, Any]:
+    def _reactive(self) -> dict[str, list[dict[str, str | float]]]:
         """Reactive power bought by DSOs, if there is a market for it."""
         if not self.options.options.local_reactive:
             return {}
-        bought = [
-            {"bid_id": str(own["reactive_bids"].bid_id[k]), "quantity_mvar": float(own["reactive_mvar"][k])}
-            for own in self._states.values()
-            for k in np.flatnonzero(own.get("reactive_mvar", np.empty(0)))
+        bought: list[dict[str, str | float]] = [
+            {"bid_id": str(own.reactive_bids.bid_id[k]), "quantity_mvar": float(own.reactive_mvar[k])}
+            for own in self._areas.values()
+            if own.knows("reactive_mvar")
+            for k in np.flatnonzero(own.reactive_mvar)
         ]
         return {"reactive": bought}
 
     def _system(self, name: str, network: Network, bids: Bids, static: bool) -> System:
-        last: dict[str, Any] = {}
+        p_mw = q_mvar = np.zeros(network.n_nodes)
         for forecast in self._forecasts.values():
-            last = forecast.get(name, last)
-        none = np.zeros(network.n_nodes)
-        own = self._states.get(name, {})
+            if name == TSO and forecast.tso is not None:
+                p_mw = forecast.tso.grid.p_mw
+            elif name in forecast.areas:
+                expected = forecast.areas[name].forecast
+                p_mw, q_mvar = expected.p_mw, expected.q_mvar
+        own = self._areas.get(name, AreaState())
         return System(
             network=network,
-            p_mw=last.get("p_mw", none),
-            q_mvar=last.get("q_mvar", none),
+            p_mw=p_mw,
+            q_mvar=q_mvar,
             bids=bids,
             ratings_mva=self.ratings_mva[name],
             interface_bus=self.interface_bus.get(name),
             scheduled_mw=self._scheduled.get(name),
-            zones=own.get("zones") if static else None,
-            reactive=own.get("reactive_bids", Bids.empty()),
+            zones=own.zones if static and own.knows("zones") else None,
+            reactive=own.reactive_bids if own.knows("reactive_bids") else Bids.empty(),
         )

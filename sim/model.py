@@ -246,10 +246,10 @@ class FlexibilityModel(Subscriber, mesa.Model):
 
     def _transmission_activation(self, isp: int) -> FloatArray:
         n = self.load_mw.shape[1]
-        ledger, state = self.ledgers.get(isp), self.clearer.states.get(isp, {}).get(T, {})
-        if ledger is None or "bids" not in state:
+        ledger, tso = self.ledgers.get(isp), self.clearer.known(isp).tso
+        if ledger is None or not tso.knows("bids"):
             return np.zeros(n)
-        bids: Bids = state["bids"]
+        bids = tso.bids
         return bids.injection_mw(np.where(bids.demand, 0.0, ledger.sold(T)), n)
 
     def _dispatch_reserve(self, isp: int, reserve: Reserve) -> None:
@@ -264,7 +264,7 @@ class FlexibilityModel(Subscriber, mesa.Model):
             ordered[area.name] = books[area.name].injection_mw(ledger.sold(area.name), area.network.n_nodes)
             surplus += float(base.sum() + ordered[area.name].sum())
         left = reserve_books(
-            self.clearer.states[isp], ledger, self.tso.scheme, self.flexibility, self.tso.context.now()
+            self.clearer.known(isp), ledger, self.tso.scheme, self.flexibility, self.tso.context.now()
         )
         mvar = self.fleet_agent.site_mvar(isp)
         start, length = self.calendar.seconds(isp), self.calendar.isp_seconds
@@ -297,12 +297,12 @@ class FlexibilityModel(Subscriber, mesa.Model):
 
     def books(self, isp: int) -> dict[str, Bids]:
         """The closed books of an open ISP, by system."""
-        known = self.clearer.states[isp]
-        books = {T: known[T]["bids"]}
+        known = self.clearer.known(isp)
+        books = {T: known.tso.bids}
         for dso in self.dsos:
-            own = dso.states.get(isp, {}).get(dso.system, {})
-            holder = own if "bids" in own else known.get(dso.system, {})
-            books[dso.system] = holder.get("bids", Bids.empty())
+            own, received = dso.known(isp).area(dso.system), known.area(dso.system)
+            holder = own if own.knows("bids") else received
+            books[dso.system] = holder.bids if holder.knows("bids") else Bids.empty()
         return books
 
     def _ordered_kw(self, isp: int) -> float:

@@ -26,10 +26,11 @@ from tandem_sim.agents.strategies.strategy import (
     checked,
     declared_inputs,
 )
-from tandem_sim.markets.coordination.block import TSO, Block, Scheme, Values, Written
+from tandem_sim.markets.coordination.block import TSO, Block, Scheme, Written
 from tandem_sim.markets.coordination.driver import apply, systems_of, view_of
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.coordination.operator_state import Known, OperatorState
 
 OWNERS = ("area.", "tso.", "operator.")
 
@@ -44,6 +45,8 @@ def freeze(value: Any) -> None:
     elif isinstance(value, list | tuple):
         for item in value:
             freeze(item)
+    elif isinstance(value, Known):
+        freeze(value.entries())
     elif is_dataclass(value):
         for f in fields(value):
             freeze(getattr(value, f.name))
@@ -57,6 +60,8 @@ def same(a: Any, b: Any) -> bool:
         return isinstance(b, Mapping) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
     if isinstance(a, list | tuple):
         return type(a) is type(b) and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, Known):
+        return isinstance(b, Known) and same(a.entries(), b.entries())
     if is_dataclass(a) and type(a) is type(b):
         return all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
     return bool(a == b or (a != a and b != b))
@@ -70,27 +75,27 @@ def check_declaration(block: Block) -> None:
         assert name.startswith(OWNERS), f"{block.name}: {name} names no owner"
 
 
-def check_block(block: Block, system: str, states: Mapping[str, Values]) -> Written:
+def check_block(block: Block, system: str, states: OperatorState) -> Written:
     """Run `block` twice on frozen entries: same result, input unchanged, only declared entries written."""
     check_declaration(block)
     view = view_of(block, system, states)
     freeze(view)
-    first, second = block.run(system, view), block.run(system, view)
+    first, second = block(system, view), block(system, view)
     assert same(first, second), f"{block.name} is not a function of its view"
-    for owner, entries in first.entries.items():
-        for name in entries:
-            full = ("tso." if owner == TSO else "area.") + name
+    for entries in first.states.values():
+        for name in entries.entries():
+            full = entries.prefix + name
             assert full in block.writes, f"{block.name} writes {full} without declaring it"
     for sold_in in first.awards:
         full = "tso.sold" if sold_in == TSO else "area.sold"
         assert full in block.writes, f"{block.name} awards in {sold_in} without declaring {full}"
     if block.party == "dso":
-        assert set(first.entries) <= {system}, f"{block.name} writes into another state"
+        assert set(first.states) <= {system}, f"{block.name} writes into another state"
         assert set(first.awards) <= {system}, f"{block.name} sells another's bids"
     return first
 
 
-def check_scheme(scheme: Scheme, states: dict[str, dict[str, Any]], ledger: Ledger) -> None:
+def check_scheme(scheme: Scheme, states: OperatorState, ledger: Ledger) -> None:
     """Run a scheme without `Repeat` on `states`, and check every block."""
     for block in scheme.blocks:
         for system in systems_of(block, states):

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import mesa
 import numpy as np
+import numpy.typing as npt
 
 from tandem_sim.agents.base.messages import Message
 from tandem_sim.agents.base.subscriptions import Action, Role, Subscriber
 
-Record = Callable[[str, Mapping[str, Any]], None]
+Cell = str | bool | int | float | None | np.generic
+"""A value in one row of a table; None is empty."""
+Column = Sequence[Cell] | npt.NDArray[np.generic]
+"""Values of many rows (n,)."""
+Row = Mapping[str, Cell | Column]
+"""One row (scalars) or many rows (equally long columns) of a table, by column."""
+Record = Callable[[str, Row], None]
 """Writes one row (scalars) or many rows (equally long arrays) of a table."""
 Draws = Callable[..., np.random.Generator]
 """The random stream that belongs to a label and a key (see `tandem_sim.sim.clock.randomness.stream`)."""

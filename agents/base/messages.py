@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.markets.coordination.information import numbers_in
+from tandem_sim.markets.coordination.operator_state import AreaState, SystemState
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.flexibility_register import RegisteredUnit
 from tandem_sim.markets.orders.products import Service
@@ -36,6 +38,11 @@ class Message:
 
     def __init_subclass__(cls, chance: str) -> None:
         cls.kind, cls.chance = cls.__name__.removesuffix("Message"), chance
+
+    @property
+    def numbers(self) -> int:
+        """Count of the numbers that one operator shares with another by the message."""
+        return 0
 
 
 # Day-ahead market: schedules, supply offers and prices of a day.
@@ -113,7 +120,12 @@ class StateMessage(Message, chance="house"):
 
     if_lost: ClassVar[str] = "the receiver uses its last known values, or leaves the area out"
     system: str = ""
-    entries: Mapping[str, Any] = field(default_factory=dict)
+    entries: AreaState | SystemState = field(default_factory=AreaState)
+
+    @property
+    def numbers(self) -> int:
+        """Count of the numbers in the entries."""
+        return numbers_in(self.entries)
 
 
 @dataclass(frozen=True)
@@ -149,13 +161,20 @@ class OrderMessage(Message, chance="order"):
 
 
 @dataclass(frozen=True)
-class TerminationMessage(StateMessage, chance="termination"):
+class TerminationMessage(Message, chance="termination"):
     """DSO to TSO, inside an ISP: aFRR breaks limits of its grid.
 
-    Entry `bounds`: the most that each bid may deliver from now on (MW).
+    `bounds_mw` (n,) is the most that each bid of the direction concerned may deliver from now on.
     """
 
     if_lost: ClassVar[str] = "the reserve goes on until the DSO's next check"
+    system: str = ""
+    bounds_mw: FloatArray = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def numbers(self) -> int:
+        """Count of the bounds."""
+        return len(self.bounds_mw)
 
 
 @dataclass(frozen=True)

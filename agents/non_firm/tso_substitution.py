@@ -13,7 +13,6 @@ from tandem_sim.agents.operators.operator import Operator
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.needs import AuctionNeed
 from tandem_sim.markets.clearing.pricing import Sale
-from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.services.substitution import SUBSTITUTION, substitute_missing
 
@@ -50,7 +49,7 @@ class TsoSubstitution(Role):
         ]
         if not shortfalls:
             return
-        bids: Bids = self.tso.own_state(isp)["bids"]
+        bids = self.tso.known(isp).tso.bids
         left = np.where(bids.demand, 0.0, bids.quantity_mw - self.tso.ledger(isp).sold(self.tso.system))
         now = self.tso.context.now()
         fast = left if self.register is None else self.register.within_fast_mw(bids, left, now)

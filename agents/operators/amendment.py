@@ -6,8 +6,8 @@ whether providers may change prices and volumes of forwarded bids, or withdraw t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from tandem_sim.agents.base.subscriptions import Role, at, on
 from tandem_sim.agents.operators.operator import Operator
 from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.coordination.operator_state import AreaState
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.products import Product
 
@@ -31,6 +32,10 @@ class AmendRules:
     product: Product
 
 
+AmendmentRow = Mapping[str, str | float | None]
+"""One requested change of a bid, by column of table ``amendments``."""
+
+
 @dataclass(kw_only=True, eq=False)
 class Amendments(Role):
     """Amendments of the bids in a DSO's book, from the local market until bids are forwarded."""
@@ -43,16 +48,16 @@ class Amendments(Role):
     def on_amend(self, message: AmendMessage) -> None:
         """Amend bids of the closed book; after forwarding the amendment is rejected."""
         isp, system, record = message.isp, self.dso.system, self.dso.context.record
-        state = self.dso.states.get(isp, {}).get(system, {})
-        if isp in self._forwarded or "bids" not in state:
+        state = self.dso.known(isp).area(system)
+        if isp in self._forwarded or not state.knows("bids"):
             reason = "amendment came after bids were forwarded"
-            row = {"isp": isp, "system": system, "bid_id": message.sender, "reason": reason}
-            record("rejections", row)
+            record("rejections", {"isp": isp, "system": system, "bid_id": message.sender, "reason": reason})
             return
         ledger = self.dso.ledger(isp)
-        state["bids"], rows = amended(state["bids"], ledger.sold(system), message, self.rules)
-        ledger.lower(system, state["bids"].quantity_mw)
-        state["offers"] = np.minimum(state["offers"], state["bids"].quantity_mw)
+        bids, rows = amended(state.bids, ledger.sold(system), message, self.rules)
+        ledger.lower(system, bids.quantity_mw)
+        offers = np.minimum(state.offers, bids.quantity_mw)
+        self.dso.note(isp, AreaState(bids=bids, offers=offers))
         for row in rows:
             record("amendments", {"isp": isp, "system": system, "provider": message.sender, **row})
 
@@ -68,7 +73,7 @@ class Amendments(Role):
 
 def amended(
     bids: Bids, sold_mw: FloatArray, message: AmendMessage, rules: AmendRules
-) -> tuple[Bids, list[dict[str, Any]]]:
+) -> tuple[Bids, list[AmendmentRow]]:
     """A book after an amendment, and one row for every requested change (see table ``amendments``)."""
     quantity, price, held = (np.array(x) for x in (bids.quantity_mw, bids.price, bids.held_mw))
     place = {b: k for k, b in enumerate(bids.bid_id.tolist())}
@@ -105,7 +110,7 @@ def amended(
 
 def _row(
     bid: str, reason: str, mw: float | None, new_mw: float, price: float | None, new_price: float
-) -> dict[str, Any]:
+) -> AmendmentRow:
     return {
         "bid_id": bid,
         "reason": reason,

@@ -18,9 +18,9 @@ from tandem_sim.agents.services.flexibility_study import FlexibilityStudyProcess
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.power_flow.operator_model import NO_MARGINS, OperatorModel
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.auctions.aggregation import NO_TARGET
 from tandem_sim.markets.cases.case import grid_entries
-from tandem_sim.markets.orders.bids import Bids
+from tandem_sim.markets.coordination.entries import NO_TARGET
+from tandem_sim.markets.coordination.operator_state import AreaState
 
 
 class DSO(Operator):
@@ -92,11 +92,10 @@ class DSO(Operator):
     @at("mol_validate")
     def validate_merit_order(self, isp: int) -> None:
         """Validate a merit order list, once after its arrival, and share the result."""
-        state = self._states(isp).get(self.system, {})
-        called = state.get("called")
-        known = called is None or called is self._validated.get(isp)
-        if called is not None and not known and len(called) == len(state["bids"]):
-            self._validated[isp] = called  # a new list that has this area's book
+        state = self.known(isp).area(self.system)
+        new = state.knows("called") and state.called is not self._validated.get(isp)
+        if new and len(state.called) == len(state.bids):  # the list has this area's book
+            self._validated[isp] = state.called
             self.act("mol_validate", isp)
         self.share_state(isp, "mol_validate")
 
@@ -108,18 +107,16 @@ class DSO(Operator):
     def refresh(self, isp: int) -> None:
         """Update the forecast of the grid, its limits less margins, and the flow at the boundary."""
         p, q = self.forecast(isp)
-        state = self._states(isp).setdefault(self.system, {})
-        state.update(
-            grid_entries(self._operator_model, p, q, self._scheduled_mw.get(isp), self._bought_mvar(isp))
-        )
+        scheduled, bought = self._scheduled_mw.get(isp), self._bought_mvar(isp)
+        self._state(isp).update(self.system, grid_entries(self._operator_model, p, q, scheduled, bought))
 
     def complete(self, isp: int) -> None:
         """Without a message from the TSO it has bought nothing here."""
-        state = self._states(isp).setdefault(self.system, {})
-        state.setdefault("target", NO_TARGET)
+        state = self._state(isp)
+        state.complete(self.system, AreaState(target=NO_TARGET))
         study = self.role(FlexibilityStudyProcess)
         if study is not None:
-            state["zones"] = study.zones(isp)
+            state.update(self.system, AreaState(zones=study.zones(isp)))
 
     def forget(self, isp: int) -> None:
         """Drop the data of a settled ISP, schedule and list included."""
@@ -129,10 +126,10 @@ class DSO(Operator):
 
     def _bought_mvar(self, isp: int) -> FloatArray:
         """Reactive power bought for an ISP so far, by node (N,) Mvar, even if awards were lost."""
-        state = self._states(isp).get(self.system, {})
-        offers: Bids = state.get("reactive_bids", Bids.empty())
-        bought: FloatArray = state.get("reactive_mvar", np.zeros(len(offers)))
-        return offers.injection_mw(bought, self.area.network.n_nodes)
+        state, n_nodes = self.known(isp).area(self.system), self.area.network.n_nodes
+        if not state.knows("reactive_mvar"):
+            return np.zeros(n_nodes)
+        return state.reactive_bids.injection_mw(state.reactive_mvar, n_nodes)
 
     def forecast(self, isp: int) -> tuple[FloatArray, FloatArray]:
         """Forecast injections of all nodes without activation: (N,) MW and (N,) Mvar."""
@@ -147,9 +144,9 @@ class DSO(Operator):
         """
         p, q = self.forecast(isp)
         ledger = self._ledgers.get(isp)
-        bids = self.states.get(isp, {}).get(self.system, {}).get("bids")
-        if ledger is not None and bids is not None and self.system in ledger.offered:
-            p = p + bids.injection_mw(ledger.sold(self.system), len(p))
+        state = self.known(isp).area(self.system)
+        if ledger is not None and state.knows("bids") and self.system in ledger.offered:
+            p = p + state.bids.injection_mw(ledger.sold(self.system), len(p))
         q = q + self._bought_mvar(isp)
         rows = self._operator_model.rows(p, q) or self._operator_model.linear_rows(p, q)
 
@@ -180,9 +177,8 @@ class DSO(Operator):
             return
         if "grid" in names:
             self.refresh(isp)
-        state = self._states(isp).get(self.system, {})
-        entries = {name: state[name] for name in sorted(names) if name in state}
-        if entries:
+        entries = self.known(isp).area(self.system).part(names)
+        if entries.entries():
             self.context.send(
                 StateMessage(self.name, self._clearer, isp, system=self.system, entries=entries)
             )

@@ -15,8 +15,8 @@ from tandem_sim.agents.operators.operator import Operator, OperatorSetup
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.coordination.block import Written
+from tandem_sim.markets.coordination.operator_state import SystemState
 from tandem_sim.markets.coordination.state import wanted_mw
-from tandem_sim.markets.orders.bids import Bids
 
 RESULT = ("bids", "sold", "balancing", "need")
 """Entries of an operator state that are published after the market has cleared."""
@@ -46,8 +46,8 @@ class MarketOperator(Operator):
     @on(PlatformMessage)
     def on_platform(self, message: PlatformMessage) -> None:
         """Store the TSO's latest grid, also one that arrives after its gate."""
-        if "grid" in message.entries and message.system == T:
-            self._last = message.entries["grid"]
+        if isinstance(message.entries, SystemState) and message.entries.knows("grid"):
+            self._last = message.entries.grid
         self.on_state(message)
 
     @at("tso_close")
@@ -71,18 +71,18 @@ class MarketOperator(Operator):
         first one the TSO's need is unknown, and companies trade alone.
         """
         self._complete_areas(isp, self._areas)
-        state = self._states(isp)[T]
-        grid: TransmissionGrid | None = state.get("grid", self._last)
+        state, tso = self._state(isp), self._state(isp).tso
+        grid = tso.grid if tso.knows("grid") else self._last
         if grid is None:
-            state["grid"] = self._blank
+            state.update(T, SystemState(grid=self._blank))
             return
-        bids: Bids = state["bids"]
-        taken_over = bids.injection_mw(wanted_mw(state), len(grid.p_mw))
-        state["grid"] = replace(grid, p_mw=grid.p_mw - taken_over)
+        taken_over = tso.bids.injection_mw(wanted_mw(tso), len(grid.p_mw))
+        state.update(T, SystemState(grid=replace(grid, p_mw=grid.p_mw - taken_over)))
 
     def _share_results(self, isp: int, written: Written) -> None:
         """Publish the result: all books and sales to the TSO, those of its area to each DSO."""
-        for system, values in self._states(isp).items():
-            entries = {str(name): values[name] for name in RESULT if name in values}
+        state = self._state(isp)
+        for system in state:
+            entries = state.of(system).part(RESULT)
             for receiver in dict.fromkeys([self._operators[T], self._operators[system]]):
                 self.context.send(PlatformMessage(self.name, receiver, isp, system=system, entries=entries))

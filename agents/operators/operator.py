@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import mesa
 import numpy as np
@@ -18,12 +17,13 @@ from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.auctions.aggregation import NO_SUPPLY
 from tandem_sim.markets.clearing.needs import AuctionNeed
 from tandem_sim.markets.clearing.pricing import Sale
-from tandem_sim.markets.coordination.block import TSO, Block, Party, Scheme, Written
-from tandem_sim.markets.coordination.driver import apply, view_of
+from tandem_sim.markets.coordination.block import Block, Party, Scheme, Written
+from tandem_sim.markets.coordination.driver import run_block
+from tandem_sim.markets.coordination.entries import NO_SUPPLY
 from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.coordination.operator_state import AreaState, OperatorState, SystemState
 from tandem_sim.markets.coordination.state import book_entries
 from tandem_sim.markets.orders.bids import Bids
 
@@ -62,7 +62,7 @@ class Operator(Participant, ABC):
         self._ledgers = setup.ledgers
         self._inbox: dict[tuple[int, str], list[Bids]] = {}
         self._closed: set[tuple[int, str]] = set()
-        self.states: dict[int, dict[str, dict[str, Any]]] = {}  # ISP -> system -> entries
+        self._states: dict[int, OperatorState] = {}  # by ISP
         self._negotiating: set[int] = set()
         self._last_grid: dict[str, GridConstraints] = {}
         self._settled = -1  # latest ISP that has been settled
@@ -89,11 +89,11 @@ class Operator(Participant, ABC):
             about = f"{message.system} from {message.sender}"
             self._record_fallback(message.isp, about, "came after settlement")
         else:
-            self._states(message.isp).setdefault(message.system, {}).update(message.entries)
+            self._state(message.isp).update(message.system, message.entries)
 
-    def own_state(self, isp: int) -> dict[str, Any]:
-        """What it knows of its own system in an ISP."""
-        return self._states(isp).setdefault(self.system, {})
+    def note(self, isp: int, state: AreaState | SystemState) -> None:
+        """Store entries in what it knows of its own system in an ISP."""
+        self._state(isp).update(self.system, state)
 
     def ledger(self, isp: int) -> Ledger:
         """The ledger of an open ISP."""
@@ -120,7 +120,7 @@ class Operator(Participant, ABC):
                 self._reject_rows(isp, system, book, reasons)
             book = admitted
             entries = book_entries(system, book, self._ledgers.setdefault(isp, Ledger()))
-            self._states(isp).setdefault(system, {}).update(entries)
+            self._state(isp).update(system, entries)
             self._record_bids(isp, system, book)
 
     def act(self, gate: str, isp: int) -> None:
@@ -129,7 +129,7 @@ class Operator(Participant, ABC):
         for block in self.scheme.blocks:
             if block.party != self.party or block.gate != gate:
                 continue
-            states = self._states(isp)
+            state = self._state(isp)
             uses_own_grid = any(n.endswith(".grid") and n not in block.foreign_reads() for n in block.reads)
             if uses_own_grid and not refreshed:
                 self.refresh(isp)
@@ -140,14 +140,13 @@ class Operator(Participant, ABC):
                 self._record_missing(isp, block)
             self.complete(isp)
             if self.system in self._ledgers[isp].offered:  # one ledger for all, even if messages were lost
-                states[self.system]["sold"] = self._ledgers[isp].sold(self.system)
-            before = states[self.system].get("offers")
-            written = block.run(self.system, view_of(block, self.system, states))
-            apply(block, written, states, self._ledgers[isp])
+                state.book_sold(self.system, self._ledgers[isp].sold(self.system))
+            own = state.area(self.system)
+            written = run_block(block, self.system, state, self._ledgers[isp])
             for system, clearing in written.clearings.items():
                 self._record_clearing(isp, system, block.name, clearing)
-            if "area.offers" in block.writes and before is not None:
-                self._record_bid_checks(isp, block, before)
+            if "area.offers" in block.writes and own.knows("offers"):
+                self._record_bid_checks(isp, block, own.offers)
             for system, award in written.awards.items():
                 self._announce(isp, block.name, system, award)
             for (market, system), refused in written.refused.items():
@@ -164,7 +163,7 @@ class Operator(Participant, ABC):
     def forget(self, isp: int) -> None:
         """Drop the data of an ISP that has been settled."""
         super().forget(isp)
-        self.states.pop(isp, None)
+        self._states.pop(isp, None)
         self._settled = isp
         self._negotiating.discard(isp)
         self._closed = {key for key in self._closed if key[0] > isp}
@@ -174,55 +173,66 @@ class Operator(Participant, ABC):
 
         Where the scheme shares grids, the last one received is used; an area without one is excluded.
         """
-        states = self._states(isp)
+        state = self._state(isp)
         needs_grids = any("area.grid" in b.foreign_reads() for b in self.scheme.blocks)
         none = np.empty(0)
-        missing = {"bids": Bids.empty(), "offers": none, "sold": none, "exchange": 0.0, "rsf": NO_SUPPLY}
+        no_book = AreaState(bids=Bids.empty(), offers=none, sold=none)
+        missing = no_book.updated(AreaState(exchange=0.0, rsf=NO_SUPPLY, accepted=False))
         for area in areas:
-            state = states.setdefault(area.name, {})
-            if len(state.get("bids", ())) != len(state.get("offers", state.get("bids", ()))):
-                state["bids"], state["offers"], state["sold"] = Bids.empty(), none, none  # the book was lost
-            for name, value in {**missing, "accepted": False}.items():
-                state.setdefault(name, value)
-            if not needs_grids:
-                continue
-            if "grid" in state:
-                self._last_grid[area.name] = state["grid"]
-            elif area.name in self._last_grid:
-                state["grid"] = self._last_grid[area.name]
-            else:
-                state["grid"] = GridConstraints.without_limits(area.network.n_nodes)
-                state["offers"] = np.zeros(len(state["offers"]))
+            known = state.area(area.name)
+            n_bids = len(known.bids) if known.knows("bids") else 0
+            if known.knows("offers") and len(known.offers) != n_bids:
+                known = known.updated(no_book)  # the book was lost
+            known = known.completed(missing)
+            if needs_grids and known.knows("grid"):
+                self._last_grid[area.name] = known.grid
+            elif needs_grids and area.name in self._last_grid:
+                known = known.updated(AreaState(grid=self._last_grid[area.name]))
+            elif needs_grids:
+                excluded = np.zeros(len(known.offers))
+                unlimited = GridConstraints.without_limits(area.network.n_nodes)
+                known = known.updated(AreaState(grid=unlimited, offers=excluded))
+            state.update(area.name, known)
 
     def _record_missing(self, isp: int, block: Block) -> None:
         """Record entries of areas that are missing at a gate; `complete` replaces them."""
         names = [n.removeprefix("area.") for n in block.foreign_reads() if n.startswith("area.")]
-        for area, state in self._states(isp).items():
-            missing = [n for n in names if n not in state] if area != TSO else []
+        for area, state in self._state(isp).areas.items():
+            missing = [n for n in names if not state.knows(n)]
             if missing:
                 self._record_fallback(
                     isp, f"{', '.join(missing)} of {area}", "did not arrive in time: a default is used"
                 )
 
     def _record_fallback(self, isp: int, about: str, consequence: str) -> None:
-        row = {"isp": isp, "party": self.name, "about": about, "consequence": consequence}
-        self.context.record("fallbacks", row)
+        self.context.record(
+            "fallbacks", {"isp": isp, "party": self.name, "about": about, "consequence": consequence}
+        )
 
-    def _states(self, isp: int) -> dict[str, dict[str, Any]]:
-        return self.states.setdefault(isp, {})
+    def known(self, isp: int) -> OperatorState:
+        """What the operator knows of an ISP; empty before it knows anything, and after the ISP is settled."""
+        return self._states.get(isp) or OperatorState(isp)
+
+    def _state(self, isp: int) -> OperatorState:
+        """The same to be updated."""
+        if isp not in self._states:
+            self._states[isp] = OperatorState(isp)
+        return self._states[isp]
 
     def _share_results(self, isp: int, written: Written) -> None:
         """Send other operators the entries written for their systems, and the sales from their books."""
-        for system in sorted({*written.entries, *written.awards}):
+        state = self._state(isp)
+        for system in sorted({*written.states, *written.awards}):
             receiver = self._operators[system]
-            entries = dict(written.entries.get(system, {}))
+            names = list(written.states[system].entries()) if system in written.states else []
             if len(written.awards.get(system, ())):
-                entries["sold"] = self._states(isp)[system]["sold"]
-            if entries and receiver != self.name:
+                names.append("sold")
+            if names and receiver != self.name:
+                entries = state.of(system).part(names)
                 self.context.send(StateMessage(self.name, receiver, isp, system=system, entries=entries))
 
     def _announce(self, isp: int, market: str, system: str, award: FloatArray) -> None:
-        bids: Bids = self._states(isp)[system]["bids"]
+        bids = self._state(isp).of(system).bids
         for provider, won in bids.by_provider(award.nonzero()[0]).items():
             self.context.send(
                 AwardMessage(
@@ -275,9 +285,8 @@ class Operator(Participant, ABC):
 
     def _record_bid_checks(self, isp: int, block: Block, before: FloatArray) -> None:
         """Record the MW offered to the TSO before and after a block of this operator limited them."""
-        state = self._states(isp)[self.system]
-        up = state["bids"].direction > 0
-        after: FloatArray = state["offers"]
+        state = self._state(isp).area(self.system)
+        up, after = state.bids.direction > 0, state.offers
         self._record_bid_limits(isp, block, before, after)
         self.context.record(
             "bid_checks",
@@ -285,7 +294,7 @@ class Operator(Participant, ABC):
                 "isp": isp,
                 "system": self.system,
                 "market": block.name,
-                "accepted": state.get("accepted", True),
+                "accepted": state.accepted if state.knows("accepted") else True,
                 "offered_up_mw": float(before[up].sum()),
                 "offered_down_mw": float(before[~up].sum()),
                 "allowed_up_mw": float(after[up].sum()),
@@ -298,11 +307,10 @@ class Operator(Participant, ABC):
         less = np.flatnonzero(before - after > NEGLIGIBLE_MW)
         if not len(less):
             return
-        bids: Bids = self._states(isp)[self.system]["bids"]
+        known = self._state(isp).area(self.system)
+        bids = known.bids
         n = len(less)
-        reasons = limit_reasons(
-            block, before[less], after[less], self._states(isp)[self.system]["sold"][less]
-        )
+        reasons = limit_reasons(block, before[less], after[less], known.sold[less])
         self.context.record(
             "bid_limits",
             {

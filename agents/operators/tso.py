@@ -18,6 +18,7 @@ from tandem_sim.agents.operators.operator import Operator, OperatorSetup
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.coordination.block import TSO as T
+from tandem_sim.markets.coordination.operator_state import AreaState, SystemState
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.markets.settlement.imbalance import Regulation
@@ -115,7 +116,7 @@ class TSO(Operator):
 
     def refresh(self, isp: int) -> None:
         """Update the forecast of the transmission grid: schedules, loads and interface flows."""
-        self._states(isp).setdefault(T, {})["grid"] = self.expect(isp)
+        self._state(isp).update(T, SystemState(grid=self.expect(isp)))
 
     def expect(self, isp: int) -> TransmissionGrid:
         """Forecast made now. Schedules of units are known; loads and areas have forecast errors."""
@@ -155,31 +156,31 @@ class TSO(Operator):
     def complete(self, isp: int) -> None:
         """Replace missing entries; an area without a committed boundary flow gets the forecast flow."""
         self._complete_areas(isp, self._areas)
-        states = self._states(isp)
+        state = self._state(isp)
         for area in self._areas if self.scheme.reads("area.boundary") else ():
-            states[area.name].setdefault("boundary", states[T]["grid"].interface_mw[area.name])
+            state.complete(area.name, AreaState(boundary=state.tso.grid.interface_mw[area.name]))
 
     def share(self, isp: int, receiver: str) -> None:
         """Send the forecast of the grid to the platform of an independent operator."""
         self.refresh(isp)
-        entries = {"grid": self._states(isp)[T]["grid"]}
+        entries = self.known(isp).tso.part(["grid"])
         self.context.send(PlatformMessage(self.name, receiver, isp, system=T, entries=entries))
 
     def left_out(self, isp: int) -> list[str]:
         """Areas whose DSO has not accepted the merit order list when the market clears."""
         if not self.scheme.reads("area.accepted"):
             return []
-        states = self._states(isp)
-        return [a.name for a in self._areas if not states.get(a.name, {}).get("accepted", False)]
+        known = [self.known(isp).area(area.name) for area in self._areas]
+        return [area.system for area in known if not (area.knows("accepted") and area.accepted)]
 
     def books_as_bought(self, isp: int, books: Mapping[str, Bids]) -> dict[str, Bids]:
         """The books at whose prices the TSO bought: those received, else (in `aggregation`) the areas' own.
 
         A DSO may lower prices of its own book afterwards, for its next market (`mitigate`).
         """
-        received = {system: state.get("bids") for system, state in self._states(isp).items()}
+        received = self.known(isp).books()
         return {
-            system: known if (known := received.get(system)) is not None and len(known) == len(bids) else bids
+            system: received[system] if system in received and len(received[system]) == len(bids) else bids
             for system, bids in books.items()
         }
 

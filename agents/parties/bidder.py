@@ -107,8 +107,15 @@ class Bidder:
         except StrategyError as error:
             if not self._replaces_faults:
                 raise
-            row = {"isp": isp, "party": self._seller, "about": str(error)}
-            self._record("fallbacks", {**row, "consequence": "the seller bids truthfully from now on"})
+            self._record(
+                "fallbacks",
+                {
+                    "isp": isp,
+                    "party": self._seller,
+                    "about": str(error),
+                    "consequence": "the seller bids truthfully from now on",
+                },
+            )
             self.play(Truthful())
             return action()
 

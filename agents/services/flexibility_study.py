@@ -10,8 +10,8 @@ import numpy as np
 from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.subscriptions import Role, at
 from tandem_sim.grids.power_flow.constraints import GridConstraints
-from tandem_sim.markets.grid_checks.flexibility_study import Zones
 from tandem_sim.markets.grid_checks.study_register import STUDY_S, Application, Decision, StudyRegister
+from tandem_sim.markets.orders.zones import Zones
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
@@ -19,9 +19,20 @@ from tandem_sim.agents.base.messages import (
 from tandem_sim.agents.base.subscriptions import Role, at, on
 from tandem_sim.agents.portfolios.households import Inverters
 from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.coordination.operator_state import AreaState, OperatorState
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.orders.products import Product
+
+
+class AreaKnowledge(Protocol):
+    """What a DSO knows, to read and to add to."""
+
+    def known(self, isp: int) -> OperatorState:
+        """What it knows of an ISP."""
+
+    def note(self, isp: int, state: AreaState) -> None:
+        """Store entries in what it knows of its own area in an ISP."""
 
 
 @dataclass(kw_only=True)
@@ -32,7 +43,7 @@ class ReactivePowerBuyer(Role):
     context: AgentContext
     system: str
     product: Product
-    state: Callable[[int], dict[str, Any]]  # the DSO's entries of its area in an ISP
+    operator_state: AreaKnowledge  # the DSO
     register: FlexibilityRegister | None = None
     _inbox: dict[int, dict[str, Bids]] = field(default_factory=dict)  # ISP -> sender -> offers
     _closed: int = -1  # latest ISP whose book has closed
@@ -49,13 +60,13 @@ class ReactivePowerBuyer(Role):
     @at("dso_close")
     def close_book(self, isp: int) -> None:
         """Gate closure: enter the admitted bids in the DSO's state."""
-        self.state(isp)["reactive_bids"] = self.close(isp)
+        self.operator_state.note(isp, AreaState(reactive_bids=self.close(isp)))
 
     @at("dso_clear")
     def send_awards(self, isp: int) -> None:
         """After the local market has cleared, inform the sellers."""
-        state = self.state(isp)
-        self.announce(isp, state["reactive_bids"], state["reactive_mvar"])
+        state = self.operator_state.known(isp).area(self.system)
+        self.announce(isp, state.reactive_bids, state.reactive_mvar)
 
     def close(self, isp: int) -> Bids:
         """Close the book of an ISP: the admitted bids, sorted by id."""
@@ -87,8 +98,9 @@ class ReactivePowerBuyer(Role):
     def _reject(self, isp: int, sender: str, reasons: Mapping[str, str]) -> None:
         self.context.send(RejectionMessage(self.name, sender, isp, reasons=reasons))
         for bid, reason in reasons.items():
-            row = {"isp": isp, "system": self.system, "bid_id": bid, "reason": reason}
-            self.context.record("rejections", row)
+            self.context.record(
+                "rejections", {"isp": isp, "system": self.system, "bid_id": bid, "reason": reason}
+            )
 
 
 class ReactivePowerSeller(Role):

@@ -9,13 +9,12 @@ points).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
 from tandem_sim.grids.errors import ClearingError
 from tandem_sim.grids.power_flow.constraints import GridConstraints, transmission_constraints
-from tandem_sim.grids.power_flow.dc import TransmissionGrid
 from tandem_sim.grids.tolerances import (
     CHANGE_TOLERANCE_MW,
     EQUAL_COST_SHARE,
@@ -30,39 +29,15 @@ from tandem_sim.markets.clearing.needs import AuctionNeed, left_of
 from tandem_sim.markets.clearing.pricing import sale_of
 from tandem_sim.markets.clearing.purposes import purposes_of
 from tandem_sim.markets.clearing.warm_start import WarmProblem
-from tandem_sim.markets.coordination.block import TSO, Block, View, Written
+from tandem_sim.markets.coordination.block import TSO, Block, Party, View, Written
+from tandem_sim.markets.coordination.entries import ResidualSupply, Target
+from tandem_sim.markets.coordination.operator_state import AreaState, SystemState
 from tandem_sim.markets.coordination.state import area_state, expected_mw, unsold_mw
 from tandem_sim.markets.orders.bids import Bids
 
 DEFAULT_STEP_MW = 0.5
 MOST_POINTS = 30_000
 """Of an RSF, and of all RSFs among whose points the TSO chooses: more take minutes to choose from."""
-
-
-@dataclass(frozen=True)
-class ResidualSupply:
-    """Points of an RSF, ``change_mw`` ascending (m,) and ``cost`` (m,) in EUR/h."""
-
-    change_mw: FloatArray  # change of the area's net injection; 0 is the present flow
-    cost: FloatArray
-
-    def segments(self) -> tuple[FloatArray, FloatArray]:
-        """Lengths (MW) and slopes (EUR/MWh) between the points, (m - 1,) each; slopes ascend."""
-        length = np.diff(self.change_mw)
-        return length, np.diff(self.cost) / length
-
-
-@dataclass(frozen=True)
-class Target:
-    """What the TSO buys from an area as a whole: a change of its net injection (MW, injection positive)."""
-
-    change_mw: float
-    unlimited_mw: float  # what it would have bought without limits of transmission
-
-
-NO_TARGET = Target(0.0, 0.0)
-NO_SUPPLY = ResidualSupply(np.zeros(1), np.zeros(1))
-"""An area that offers no change of its injection."""
 
 
 class AreaProblem:
@@ -186,43 +161,54 @@ def _without_collinear(rsf: ResidualSupply) -> ResidualSupply:
     return ResidualSupply(rsf.change_mw[keep], rsf.cost[keep])
 
 
-def aggregate_bids(kind: Kind = "exact", step_mw: float = DEFAULT_STEP_MW) -> Block:
+@dataclass(frozen=True, kw_only=True)
+class AggregateBids(Block):
     """The DSO turns its book and its grid into an RSF: points of interface flow and cost, nothing else."""
 
-    def run(area: str, view: View) -> Written:
-        bids: Bids = view.own["bids"]
-        model = AreaProblem(area_state(view.own), bids, unsold_mw(view.own))
-        rsf = exact_points(model) if kind == "exact" else discrete_points(model, step_mw)
-        return Written(entries={area: {"rsf": rsf}})
+    name: str = "aggregate_bids"
+    gate: str = "prequalify"
+    kind: Kind = "exact"
+    step_mw: float = DEFAULT_STEP_MW
 
-    return Block(
-        name="aggregate_bids",
-        party="dso",
-        gate="prequalify",
-        reads=("area.bids", "area.grid", "area.sold"),
-        writes=("area.rsf",),
-        run=run,
-    )
+    party: ClassVar[Party] = "dso"
+    reads: ClassVar[tuple[str, ...]] = ("area.bids", "area.grid", "area.sold")
+    writes: ClassVar[tuple[str, ...]] = ("area.rsf",)
+
+    def __call__(self, system: str, view: View) -> Written:
+        """Form the RSF of an area."""
+        model = AreaProblem(area_state(view.area), view.area.bids, unsold_mw(view.area))
+        rsf = exact_points(model) if self.kind == "exact" else discrete_points(model, self.step_mw)
+        return Written(areas={system: AreaState(rsf=rsf)})
 
 
-def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
+@dataclass(frozen=True, kw_only=True)
+class RsfMarket(Block):
     """The TSO clears its bids and one RSF per area.
 
     With `kind` ``exact`` it may take any part of the segments, with ``discrete`` exactly one of the points.
     """
 
-    def run(system: str, view: View) -> Written:
-        own: Bids = view.own["bids"]
-        grid: TransmissionGrid = view.own["grid"]
-        parts = {area: _columns(values["rsf"], kind) for area, values in view.areas.items()}
-        if kind == "discrete":
+    name: str = "tso_market"
+    gate: str = "tso_clear"
+    kind: Kind = "exact"
+    pricing: Pricing = "pay-as-bid"
+
+    party: ClassVar[Party] = "tso"
+    reads: ClassVar[tuple[str, ...]] = ("tso.bids", "tso.grid", "tso.sold", "area.rsf", "area.exchange")
+    writes: ClassVar[tuple[str, ...]] = ("tso.sold", "tso.balancing", "tso.need", "area.target")
+
+    def __call__(self, system: str, view: View) -> Written:
+        """Clear the TSO's market."""
+        own, grid = view.tso.bids, view.tso.grid
+        parts = {name: _columns(area.rsf, self.kind) for name, area in view.areas.items()}
+        if self.kind == "discrete":
             _few_enough(sum(len(c.cost) for c in parts.values()), "the offers of all areas")
         cost = np.concatenate([own.signed_price, *(c.cost for c in parts.values())])
-        available = np.concatenate([unsold_mw(view.own), *(c.available for c in parts.values())])
+        available = np.concatenate([unsold_mw(view.tso), *(c.available for c in parts.values())])
         sign = np.concatenate([own.direction.astype(np.float64), *(c.change_mw for c in parts.values())])
         ends = np.cumsum([len(own), *(len(c.cost) for c in parts.values())])
         places = {area: np.arange(a, b) for area, a, b in zip(parts, ends[:-1], ends[1:], strict=True)}
-        p = expected_mw(view.own, view.areas)
+        p = expected_mw(view.tso, view.areas)
         need = -float(p.sum())
         nodes = [own.node, *(np.full(len(at), grid.interface_node[area]) for area, at in places.items())]
         for area in places:
@@ -234,7 +220,7 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
             sign=sign,
             need_mw=-float(p.sum()),
             rows=auction_constraints(transmission_constraints(grid.dc, p), columns, available, owner=TSO),
-            choices=list(places.values()) if kind == "discrete" else (),
+            choices=list(places.values()) if self.kind == "discrete" else (),
         ).require("TSO market over residual supply functions")
         assert answer.optimum is not None
         answer = replace(answer, optimum=replace(answer.optimum, wanted_mw=need))
@@ -247,21 +233,12 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
             )
             for area, at in places.items()
         }
-        entries: dict[str, Any] = {area: {"target": each} for area, each in target.items()}
         return Written(
-            entries={**entries, TSO: {"balancing": answer, "need": need}},
-            sales={system: sale_of(pricing, own, x[: len(own)], answer, why=why)},
+            areas={area: AreaState(target=each) for area, each in target.items()},
+            tso=SystemState(balancing=answer, need=need),
+            sales={system: sale_of(self.pricing, own, x[: len(own)], answer, why=why)},
             clearings={system: AuctionNeed(answer, need, sum(each.change_mw for each in target.values()))},
         )
-
-    return Block(
-        name="tso_market",
-        party="tso",
-        gate="tso_clear",
-        reads=("tso.bids", "tso.grid", "tso.sold", "area.rsf", "area.exchange"),
-        writes=("tso.sold", "tso.balancing", "tso.need", "area.target"),
-        run=run,
-    )
 
 
 @dataclass(frozen=True)
@@ -281,31 +258,31 @@ def _columns(rsf: ResidualSupply, kind: Kind) -> _Columns:
     return _Columns(slope, length, np.ones(len(length)), float(rsf.change_mw[0]))
 
 
-def translate_bids(pricing: Pricing = "pay-as-bid") -> Block:
+@dataclass(frozen=True, kw_only=True)
+class TranslateBids(Block):
     """The DSO selects the bids that realise the change the TSO has bought, at least cost.
 
     Of these, balancing is what would have realised, without limits of the area, the change that the TSO would
     have bought without its own limits.
     """
 
-    def run(area: str, view: View) -> Written:
-        bids: Bids = view.own["bids"]
-        model = AreaProblem(area_state(view.own), bids, unsold_mw(view.own))
-        target: Target = view.own["target"]
+    name: str = "translate_bids"
+    gate: str = "correct"
+    pricing: Pricing = "pay-as-bid"
+
+    party: ClassVar[Party] = "dso"
+    pays: ClassVar[Party] = "tso"
+    reads: ClassVar[tuple[str, ...]] = ("area.bids", "area.grid", "area.sold", "area.target")
+    writes: ClassVar[tuple[str, ...]] = ("area.sold",)
+
+    def __call__(self, system: str, view: View) -> Written:
+        """Select the bids of an area."""
+        area, bids, target = view.area, view.area.bids, view.area.target
+        model = AreaProblem(area_state(area), bids, unsold_mw(area))
         answer = model.dispatch(target.change_mw)
         wanted, served = target.change_mw, float(bids.direction @ answer.quantity_mw)
         why = purposes_of(answer, model.within(target.unlimited_mw))
         return Written(
-            sales={area: sale_of(pricing, bids, answer.quantity_mw, answer, why=why)},
-            clearings={area: AuctionNeed(left_of(answer, wanted, served), wanted)},
+            sales={system: sale_of(self.pricing, bids, answer.quantity_mw, answer, why=why)},
+            clearings={system: AuctionNeed(left_of(answer, wanted, served), wanted)},
         )
-
-    return Block(
-        name="translate_bids",
-        party="dso",
-        gate="correct",
-        reads=("area.bids", "area.grid", "area.sold", "area.target"),
-        writes=("area.sold",),
-        run=run,
-        pays="tso",
-    )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import transmission_constraints
-from tandem_sim.grids.power_flow.dc import TransmissionGrid
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import PooledBy, Pricing
 from tandem_sim.markets.clearing.auction import Cleared, clear
@@ -17,7 +16,8 @@ from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
 from tandem_sim.markets.clearing.needs import AuctionNeed
 from tandem_sim.markets.clearing.pricing import sale_of
 from tandem_sim.markets.clearing.purposes import purposes_of
-from tandem_sim.markets.coordination.block import TSO, Block, Values, View, Written
+from tandem_sim.markets.coordination.block import TSO, Block, Party, View, Written
+from tandem_sim.markets.coordination.operator_state import AreaState, SystemState
 from tandem_sim.markets.coordination.state import area_state, expected_mw, offered_mw, unsold_mw
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.pooling import in_pools
@@ -37,10 +37,9 @@ FIXED = Interface()
 """The local area stays balanced. Always feasible: without purchases the flow does not change."""
 
 
-def clear_area(own: Values, available: FloatArray, interface: Interface = FIXED) -> Cleared:
+def clear_area(area: AreaState, available: FloatArray, interface: Interface = FIXED) -> Cleared:
     """Least cost over `available` (n,) MW of an area's bids within the limits of the area."""
-    bids: Bids = own["bids"]
-    rows = area_state(own)
+    bids, rows = area.bids, area_state(area)
     return clear(
         bids.signed_price,
         available,
@@ -51,67 +50,59 @@ def clear_area(own: Values, available: FloatArray, interface: Interface = FIXED)
     )
 
 
-def dso_market(
-    gate: str = "dso_clear",
-    name: str = "dso_market",
-    interface: Interface = FIXED,
-    pricing: Pricing = "pay-as-bid",
-) -> Block:
+@dataclass(frozen=True, kw_only=True)
+class DsoMarket(Block):
     """Least cost over local bids within the limits of the area, interface flow held at its present value.
 
     Other settings of `interface` let the flow change at a price or within a bound; the change is shared with
     the TSO (``area.exchange``). After the TSO's market, the present flow is the one which that market leaves.
     """
 
-    def run(area: str, view: View) -> Written:
-        bids: Bids = view.own["bids"]
-        answer = clear_area(view.own, unsold_mw(view.own), interface).require(f"{name} of {area}")
-        exchange = view.own["exchange"] + float(bids.direction @ answer.quantity_mw)
+    name: str = "dso_market"
+    gate: str = "dso_clear"
+    interface: Interface = FIXED
+    pricing: Pricing = "pay-as-bid"
+
+    party: ClassVar[Party] = "dso"
+    reads: ClassVar[tuple[str, ...]] = ("area.bids", "area.grid", "area.sold", "area.exchange")
+    writes: ClassVar[tuple[str, ...]] = ("area.sold", "area.local", "area.exchange")
+
+    def __call__(self, system: str, view: View) -> Written:
+        """Clear the market of an area."""
+        area, bids = view.area, view.area.bids
+        answer = clear_area(area, unsold_mw(area), self.interface).require(f"{self.name} of {system}")
+        exchange = area.exchange + float(bids.direction @ answer.quantity_mw)
         balanced = replace(answer, short_mw=0.0, long_mw=0.0)  # the rest comes over the interface
         return Written(
-            entries={area: {"local": answer, "exchange": exchange}},
-            sales={area: sale_of(pricing, bids, answer.quantity_mw, answer)},
-            clearings={area: AuctionNeed(balanced, 0.0, answer.short_mw - answer.long_mw)},
+            areas={system: AreaState(local=answer, exchange=exchange)},
+            sales={system: sale_of(self.pricing, bids, answer.quantity_mw, answer)},
+            clearings={system: AuctionNeed(balanced, 0.0, answer.short_mw - answer.long_mw)},
         )
 
-    return Block(
-        name=name,
-        party="dso",
-        gate=gate,
-        reads=("area.bids", "area.grid", "area.sold", "area.exchange"),
-        writes=("area.sold", "area.local", "area.exchange"),
-        run=run,
-    )
 
-
-def forward_bids(pool_minimum_mw: float = 0.0, pooled_by: PooledBy = "provider") -> Block:
+@dataclass(frozen=True, kw_only=True)
+class ForwardBids(Block):
     """The remainder of every forwardable bid is offered to the TSO, if its pool reaches the minimum."""
 
-    def run(area: str, view: View) -> Written:
-        bids: Bids = view.own["bids"]
-        left = np.where(bids.forwardable, unsold_mw(view.own) + bids.held_mw, 0.0)
-        return Written(
-            entries={area: {"offers": np.where(in_pools(bids, left, pool_minimum_mw, pooled_by), left, 0.0)}}
-        )
+    name: str = "forward_bids"
+    gate: str = "forward"
+    pool_minimum_mw: float = 0.0
+    pooled_by: PooledBy = "provider"
 
-    return Block(
-        name="forward_bids",
-        party="dso",
-        gate="forward",
-        reads=("area.bids", "area.sold"),
-        writes=("area.offers",),
-        run=run,
-    )
+    party: ClassVar[Party] = "dso"
+    reads: ClassVar[tuple[str, ...]] = ("area.bids", "area.sold")
+    writes: ClassVar[tuple[str, ...]] = ("area.offers",)
+
+    def __call__(self, system: str, view: View) -> Written:
+        """Offer what is left of the bids of an area."""
+        bids = view.area.bids
+        left = np.where(bids.forwardable, unsold_mw(view.area) + bids.held_mw, 0.0)
+        pooled = in_pools(bids, left, self.pool_minimum_mw, self.pooled_by)
+        return Written(areas={system: AreaState(offers=np.where(pooled, left, 0.0))})
 
 
-def tso_market(
-    distribution_constraints: DistributionRows = "none",
-    der: bool = True,
-    name: str = "tso_market",
-    pricing: Pricing = "pay-as-bid",
-    flow: Literal["exchange", "boundary"] = "exchange",
-    validated: bool = False,
-) -> Block:
+@dataclass(frozen=True, kw_only=True)
+class TsoMarket(Block):
     """Balance of the whole system at least cost, with the DC constraints of transmission.
 
     With `der` the market also takes the offers of the areas. With ``distribution_constraints="full"`` it
@@ -120,29 +111,53 @@ def tso_market(
     plus the change by the area's market (``exchange``), or the flow to which the DSO has committed
     (``boundary``). With `validated`, an area whose DSO has not accepted the merit order list is left out.
     """
-    seen, relaxed = distribution_constraints != "none", distribution_constraints == "relaxed"
-    reads = ["tso.bids", "tso.grid", "tso.sold", f"area.{flow}"]
-    reads += ["area.bids", "area.offers"] if der else []
-    reads += ["area.grid", "area.sold"] if seen else []
-    reads += ["area.accepted"] if validated else []
 
-    def run(system: str, view: View) -> Written:
-        areas = {area: v for area, v in view.areas.items() if der}
-        available = {system: unsold_mw(view.own)}
-        for area, values in areas.items():
-            refused = validated and not values["accepted"]
-            available[area] = np.zeros(len(values["offers"])) if refused else offered_mw(values)
-        p = expected_mw(view.own, view.areas)
-        limits_of = {TSO, *areas} if seen else {TSO}
-        return clear_system(view.own, areas, available, p, limits_of, pricing, name, relaxed)
+    name: str = "tso_market"
+    gate: str = "tso_clear"
+    distribution_constraints: DistributionRows = "none"
+    der: bool = True
+    pricing: Pricing = "pay-as-bid"
+    flow: Literal["exchange", "boundary"] = "exchange"
+    validated: bool = False
 
-    writes = ("tso.sold", "tso.balancing", "tso.need") + (("area.sold",) if der else ())
-    return Block(name=name, party="tso", gate="tso_clear", reads=tuple(reads), writes=writes, run=run)
+    party: ClassVar[Party] = "tso"
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Its own grid and book, the flows of areas, and what the options say of their bids and grids."""
+        names = ["tso.bids", "tso.grid", "tso.sold", f"area.{self.flow}"]
+        names += ["area.bids", "area.offers"] if self.der else []
+        names += ["area.grid", "area.sold"] if self.distribution_constraints != "none" else []
+        names += ["area.accepted"] if self.validated else []
+        return tuple(names)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Its result, and the sales of all books that it clears."""
+        return ("tso.sold", "tso.balancing", "tso.need") + (("area.sold",) if self.der else ())
+
+    def __call__(self, system: str, view: View) -> Written:
+        """Clear the TSO's market."""
+        areas = {name: area for name, area in view.areas.items() if self.der}
+        available = {system: unsold_mw(view.tso)}
+        for name, area in areas.items():
+            refused = self.validated and not area.accepted
+            available[name] = np.zeros(len(area.offers)) if refused else offered_mw(area)
+        return clear_system(
+            view.tso,
+            areas,
+            available,
+            expected_mw(view.tso, view.areas),
+            limits_of={TSO} if self.distribution_constraints == "none" else {TSO, *areas},
+            pricing=self.pricing,
+            who=self.name,
+            relaxed=self.distribution_constraints == "relaxed",
+        )
 
 
 def clear_system(
-    tso: Values,
-    areas: Mapping[str, Values],
+    tso: SystemState,
+    areas: Mapping[str, AreaState],
     available: Mapping[str, FloatArray],
     p_mw: FloatArray,
     limits_of: Collection[str],
@@ -159,8 +174,8 @@ def clear_system(
     nothing gets worse, and nothing needs to be relieved. Buying nothing fulfils them, so there is always a
     solution. Raises `ClearingError` naming `who`.
     """
-    grid: TransmissionGrid = tso["grid"]
-    books: dict[str, Bids] = {TSO: tso["bids"], **{area: v["bids"] for area, v in areas.items()}}
+    grid = tso.grid
+    books: dict[str, Bids] = {TSO: tso.bids, **{name: area.bids for name, area in areas.items()}}
     ends = np.cumsum([len(b) for b in books.values()])
     first = dict(zip(books, np.concatenate([[0], ends[:-1]]).tolist(), strict=True))
     width = int(ends[-1])
@@ -196,7 +211,7 @@ def clear_system(
     sales = {s: sale_of(pricing, books[s], mw, answer, first[s], why) for s, mw in awards.items()}
     taken = sum(float((books[s].direction * books[s].demand) @ award) for s, award in awards.items())
     return Written(
-        entries={TSO: {"balancing": answer, "need": need}},
+        tso=SystemState(balancing=answer, need=need),
         sales=sales,
         clearings={TSO: AuctionNeed(answer, need, taken)},
     )

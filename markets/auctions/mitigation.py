@@ -8,25 +8,26 @@ not used.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
 from tandem_sim.grids.tolerances import PENALTY_RISE_EUR_PER_H
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.local_and_tso import clear_area
-from tandem_sim.markets.coordination.block import Block, Values, View, Written
+from tandem_sim.markets.coordination.block import Block, Party, View, Written
+from tandem_sim.markets.coordination.operator_state import AreaState
 from tandem_sim.markets.coordination.state import unsold_mw
-from tandem_sim.markets.orders.bids import UP, Bids
+from tandem_sim.markets.orders.bids import UP
 
 
-def pivotal_sellers(own: Values, suspects: list[str]) -> list[str]:
+def pivotal_sellers(area: AreaState, suspects: list[str]) -> list[str]:
     """Those of `suspects` that an area needs: without their bids, violations of limits increase."""
-    bids: Bids = own["bids"]
-    available = unsold_mw(own)
+    bids, available = area.bids, unsold_mw(area)
 
     def penalty(offered: FloatArray) -> float:
-        return clear_area(own, offered).require("mitigation").penalty_eur_per_h
+        return clear_area(area, offered).require("mitigation").penalty_eur_per_h
 
     least = penalty(available)
     return [
@@ -36,25 +37,27 @@ def pivotal_sellers(own: Values, suspects: list[str]) -> list[str]:
     ]
 
 
-def mitigate(gate: str, reference_up: float, reference_down: float) -> Block:
+@dataclass(frozen=True, kw_only=True)
+class Mitigate(Block):
     """Limit bids of pivotal sellers to the reference (EUR/MWh): up bids from above, down bids from below."""
 
-    def run(area: str, view: View) -> Written:
-        bids: Bids = view.own["bids"]
-        limit = np.where(bids.direction == UP, reference_up, reference_down)
+    name: str = "mitigate"
+    gate: str = "dso_clear"
+    reference_up_eur_per_mwh: float
+    reference_down_eur_per_mwh: float
+
+    party: ClassVar[Party] = "dso"
+    reads: ClassVar[tuple[str, ...]] = ("area.bids", "area.grid", "area.sold")
+    writes: ClassVar[tuple[str, ...]] = ("area.bids", "area.mitigated")
+
+    def __call__(self, system: str, view: View) -> Written:
+        """Limit prices in an area."""
+        bids = view.area.bids
+        limit = np.where(bids.direction == UP, self.reference_up_eur_per_mwh, self.reference_down_eur_per_mwh)
         beyond = (bids.direction * (bids.price - limit) > 0.0) & ~bids.demand
         suspects = sorted({str(name) for name in bids.provider[beyond]})
-        held = pivotal_sellers(view.own, suspects) if suspects else []
+        held = pivotal_sellers(view.area, suspects) if suspects else []
         change = beyond & np.isin(bids.provider, held)
         if change.any():
             bids = replace(bids, price=np.where(change, limit, bids.price))
-        return Written(entries={area: {"bids": bids, "mitigated": held}})
-
-    return Block(
-        name="mitigate",
-        party="dso",
-        gate=gate,
-        reads=("area.bids", "area.grid", "area.sold"),
-        writes=("area.bids", "area.mitigated"),
-        run=run,
-    )
+        return Written(areas={system: AreaState(bids=bids, mitigated=tuple(held))})

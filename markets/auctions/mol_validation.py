@@ -8,7 +8,8 @@ call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,31 +24,45 @@ from tandem_sim.grids.tolerances import (
 )
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.local_and_tso import clear_system
-from tandem_sim.markets.coordination.block import TSO, Block, Repeat, Values, View, Written
+from tandem_sim.markets.coordination.block import TSO, Block, Party, Repeat, View, Written
+from tandem_sim.markets.coordination.operator_state import AreaState, OperatorState
 from tandem_sim.markets.coordination.state import area_state, expected_mw, offered_mw, unsold_mw
 from tandem_sim.markets.grid_checks.prequalification import envelope_mw
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
-PowerFlowRows = Callable[[FloatArray], GridConstraints | None]
-"""Constraints of an area around its power flow after a change of injections (N,) MW; None: no solution."""
-
 MAX_ROUNDS = 6
 
 
-def build_mol() -> Block:
+@dataclass(frozen=True, kw_only=True)
+class BuildMol(Block):
     """The TSO orders the bids by price and informs each DSO how much of its bids it would call."""
 
-    def run(system: str, view: View) -> Written:
-        available = {system: unsold_mw(view.own), **{k: offered_mw(v) for k, v in view.areas.items()}}
-        p = expected_mw(view.own, view.areas)
-        plan = clear_system(view.own, view.areas, available, p, {TSO}, "pay-as-bid", "build_mol")
-        return Written(entries={area: {"called": plan.awards[area]} for area in view.areas})
+    name: str = "build_mol"
+    gate: str = "mol"
 
-    reads = ("tso.bids", "tso.grid", "tso.sold", "area.exchange", "area.bids", "area.offers")
-    return Block(name="build_mol", party="tso", gate="mol", reads=reads, writes=("area.called",), run=run)
+    party: ClassVar[Party] = "tso"
+    reads: ClassVar[tuple[str, ...]] = (
+        "tso.bids",
+        "tso.grid",
+        "tso.sold",
+        "area.exchange",
+        "area.bids",
+        "area.offers",
+    )
+    writes: ClassVar[tuple[str, ...]] = ("area.called",)
+
+    def __call__(self, system: str, view: View) -> Written:
+        """Say what the TSO would call in every area."""
+        available = {system: unsold_mw(view.tso), **{k: offered_mw(a) for k, a in view.areas.items()}}
+        p = expected_mw(view.tso, view.areas)
+        plan = clear_system(
+            view.tso, view.areas, available, p, limits_of={TSO}, pricing="pay-as-bid", who=self.name
+        )
+        return Written(areas={area: AreaState(called=plan.awards[area]) for area in view.areas})
 
 
-def validate_mol() -> Block:
+@dataclass(frozen=True, kw_only=True)
+class ValidateMol(Block):
     """Each DSO checks by power flow what the TSO would call, and lowers or clears the bounds of bids.
 
     What is called and safe stays allowed, if each direction is also safe without the other. Beyond that, bids
@@ -57,21 +72,30 @@ def validate_mol() -> Block:
     is allowed and nothing else.
     """
 
-    def run(area: str, view: View) -> Written:
-        bids: Bids = view.own["bids"]
-        called: FloatArray = view.own["called"]
-        base = area_state(view.own)
+    name: str = "validate_mol"
+    gate: str = "mol_validate"
+
+    party: ClassVar[Party] = "dso"
+    reads: ClassVar[tuple[str, ...]] = (
+        "area.bids",
+        "area.grid",
+        "area.sold",
+        "area.offers",
+        "area.called",
+        "area.power_flow",
+    )
+    writes: ClassVar[tuple[str, ...]] = ("area.accepted", "area.offers")
+
+    def __call__(self, system: str, view: View) -> Written:
+        """Check a list for an area, and bound its bids."""
+        area = view.area
+        bids, called, offers, base = area.bids, area.called, area.offers, area_state(area)
         n_nodes = base.flow_matrix.shape[1]
         at_call = bids.injection_mw(called, n_nodes)
-        sold = bids.injection_mw(view.own["sold"], n_nodes)
-        flow: PowerFlowRows = view.own["power_flow"]
-        state = flow(sold + at_call)
+        state = area.power_flow(bids.injection_mw(area.sold, n_nodes) + at_call)
         safe = state is not None and _safe(state, base)
         around = base if state is None else state.after(-at_call)
-        rows, offers = (
-            around.tightened(MOL_FLOW_MARGIN_SHARE, MOL_VOLTAGE_MARGIN_PU2).relaxed(),
-            view.own["offers"],
-        )
+        rows = around.tightened(MOL_FLOW_MARGIN_SHARE, MOL_VOLTAGE_MARGIN_PU2).relaxed()
         alone = [
             rows.after(bids.injection_mw(np.where(bids.direction == d, called, 0.0), n_nodes))
             for d in (UP, DOWN)
@@ -83,16 +107,7 @@ def validate_mol() -> Block:
             bounds = 0.5 * called  # violations outside the linear model
         else:
             bounds = validated_mw(rows, bids, offers, kept)
-        return Written(entries={area: {"accepted": safe, "offers": bounds}})
-
-    return Block(
-        name="validate_mol",
-        party="dso",
-        gate="mol_validate",
-        reads=("area.bids", "area.grid", "area.sold", "area.offers", "area.called", "area.power_flow"),
-        writes=("area.accepted", "area.offers"),
-        run=run,
-    )
+        return Written(areas={system: AreaState(accepted=safe, offers=bounds)})
 
 
 def validated_mw(rows: GridConstraints, bids: Bids, offers: FloatArray, kept: FloatArray) -> FloatArray:
@@ -121,9 +136,9 @@ def _safe(state: GridConstraints, base: GridConstraints) -> bool:
     return bool(flows.all() and voltages.all())
 
 
-def accepted(states: Mapping[str, Values]) -> bool:
+def accepted(states: OperatorState) -> bool:
     """Whether every DSO has accepted the list."""
-    return all(values.get("accepted", False) for system, values in states.items() if system != TSO)
+    return all(area.knows("accepted") and area.accepted for area in states.areas.values())
 
 
 def negotiate(max_rounds: int = MAX_ROUNDS) -> Repeat:
@@ -131,4 +146,4 @@ def negotiate(max_rounds: int = MAX_ROUNDS) -> Repeat:
 
     An area whose DSO has not accepted by then is left out of the market.
     """
-    return Repeat((build_mol(), validate_mol()), accepted, max_rounds, goes_on=True)
+    return Repeat((BuildMol(), ValidateMol()), accepted, max_rounds, goes_on=True)

@@ -10,6 +10,7 @@ Source: the Flemish pilot of a local flexibility market, which has an active and
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,7 +20,8 @@ from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import EnvelopeCheck
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.markets.clearing.constraints import AuctionConstraints, Columns
-from tandem_sim.markets.coordination.block import Block, View, Written
+from tandem_sim.markets.coordination.block import Block, Party, View, Written
+from tandem_sim.markets.coordination.operator_state import AreaState
 from tandem_sim.markets.coordination.state import area_state
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.penalties import voltage_eur_per_h_pu2
@@ -38,7 +40,8 @@ class ReactiveTrade:
     delivered_mvar: FloatArray  # (n,)
 
 
-def voltage_market(check: EnvelopeCheck = "none") -> Block:
+@dataclass(frozen=True, kw_only=True)
+class VoltageMarket(Block):
     """Least cost of reactive power that brings voltages into their band, as far as there are offers.
 
     Nothing is bought where voltages are within their band. The block writes the purchases
@@ -46,25 +49,36 @@ def voltage_market(check: EnvelopeCheck = "none") -> Block:
     follows: voltages, and what reactive flow leaves of ratings. With `check` ``ac`` it also updates the AC
     limits used by the grid prequalification that follows.
     """
-    of_ac = ("area.ac_limits",) if check == "ac" else ()
 
-    def run(area: str, view: View) -> Written:
-        offers: Bids = view.own["reactive_bids"]
-        bought = least_cost_mvar(area_state(view.own), offers, f"{VOLTAGE_MARKET} of {area}")
-        grid: GridConstraints = view.own["grid"]
-        dq = offers.injection_mw(bought, grid.flow_matrix.shape[1])
-        moved = {name.removeprefix("area."): view.own["ac_limits"].after_reactive(dq) for name in of_ac}
-        moved["grid"] = _settled(grid.after_reactive(dq))
-        return Written(entries={area: {"reactive_mvar": bought, **moved}})
+    name: str = VOLTAGE_MARKET
+    gate: str = "dso_clear"
+    check: EnvelopeCheck = "none"
 
-    return Block(
-        name=VOLTAGE_MARKET,
-        party="dso",
-        gate="dso_clear",
-        reads=("area.bids", "area.grid", "area.sold", "area.reactive_bids", *of_ac),
-        writes=("area.reactive_mvar", "area.grid", *of_ac),
-        run=run,
-    )
+    party: ClassVar[Party] = "dso"
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The grid after sales, the offers, and the AC limits if it updates them."""
+        return ("area.bids", "area.grid", "area.sold", "area.reactive_bids", *self._of_ac)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The purchases, and what they change in the grid."""
+        return ("area.reactive_mvar", "area.grid", *self._of_ac)
+
+    @property
+    def _of_ac(self) -> tuple[str, ...]:
+        return ("area.ac_limits",) if self.check == "ac" else ()
+
+    def __call__(self, system: str, view: View) -> Written:
+        """Buy reactive power in an area."""
+        area, offers = view.area, view.area.reactive_bids
+        bought = least_cost_mvar(area_state(area), offers, f"{self.name} of {system}")
+        dq = offers.injection_mw(bought, area.grid.flow_matrix.shape[1])
+        found = AreaState(reactive_mvar=bought, grid=_settled(area.grid.after_reactive(dq)))
+        if self.check == "ac":
+            found = found.updated(AreaState(ac_limits=area.ac_limits.after_reactive(dq)))
+        return Written(areas={system: found})
 
 
 def _settled(rows: GridConstraints) -> GridConstraints:

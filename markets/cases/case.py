@@ -23,15 +23,15 @@ from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.grids.power_flow.operator_model import NO_MARGINS, Margins, OperatorModel
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.auctions.shared_balancing import Profile
 from tandem_sim.markets.cases.options import NO_OPTIONS, CaseOptions, read_options
 from tandem_sim.markets.cases.read_bids import LARGEST, no_such_bus, read_bids
-from tandem_sim.markets.coordination.block import TSO, Values
+from tandem_sim.markets.coordination.entries import BoundaryFlow, Forecast
 from tandem_sim.markets.coordination.gates import GATES
-from tandem_sim.markets.grid_checks.flexibility_study import Zones
+from tandem_sim.markets.coordination.operator_state import TSO, AreaState, SystemState
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.flexibility_register import unit_of
 from tandem_sim.markets.orders.penalties import largest
+from tandem_sim.markets.orders.zones import Zones
 from tandem_sim.markets.schemes import Options
 
 CASE_KEYS = ("name", "transmission", "distribution", "bids", "options", "forecasts")
@@ -62,7 +62,7 @@ class CaseArea:
 
     def entries(
         self, p_mw: FloatArray, q_mvar: FloatArray, bought_mvar: FloatArray | float = 0.0
-    ) -> dict[str, Any]:
+    ) -> AreaState:
         """Entries of the DSO's state for expected injections (N,) in MW and Mvar; see `grid_entries`."""
         operator_model = OperatorModel(self.lin, self.power_flow, self.offset, self.margins)
         return grid_entries(operator_model, p_mw, q_mvar, self.scheduled_mw, bought_mvar)
@@ -74,23 +74,23 @@ def grid_entries(
     q_mvar: FloatArray,
     scheduled_mw: float | None,
     bought_mvar: FloatArray | float = 0.0,
-) -> dict[str, Any]:
+) -> AreaState:
     """Entries of the state of a DSO that expects injections (N,) in MW and Mvar.
 
-    They are ``forecast``, ``grid``, ``power_flow``, ``ac_limits`` and ``scheduled``. `bought_mvar` (N,),
+    They are `forecast`, `grid`, `power_flow`, `ac_limits` and `scheduled`. `bought_mvar` (N,),
     reactive power that it has bought, is part of the state of the grid and not of the forecast. Where the
     power flow has no solution, the constraints are those of LinDistFlow.
     """
     q = q_mvar + bought_mvar
     rows = operator_model.rows(p_mw, q)
     expected = -float(p_mw.sum())
-    return {
-        "forecast": (p_mw, q_mvar),
-        "grid": operator_model.linear_rows(p_mw, q) if rows is None else rows,
-        "power_flow": partial(_rows_after, operator_model, p_mw, q),
-        "ac_limits": AcLimits(operator_model, p_mw, q),
-        "scheduled": Profile(expected if scheduled_mw is None else scheduled_mw, expected),
-    }
+    return AreaState(
+        forecast=Forecast(p_mw, q_mvar),
+        grid=operator_model.linear_rows(p_mw, q) if rows is None else rows,
+        power_flow=partial(_rows_after, operator_model, p_mw, q),
+        ac_limits=AcLimits(operator_model, p_mw, q),
+        scheduled=BoundaryFlow(expected if scheduled_mw is None else scheduled_mw, expected),
+    )
 
 
 def _rows_after(
@@ -100,12 +100,20 @@ def _rows_after(
     return operator_model.rows(p_mw + change_mw, q_mvar)
 
 
+@dataclass(frozen=True)
+class GateForecasts:
+    """What operators expect from a gate on: entries of the states of DSOs by area, and of the TSO."""
+
+    areas: Mapping[str, AreaState]
+    tso: SystemState | None = None  # None: the TSO expects the same as before
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """One market instance. Base injections are those of the nets.
 
-    `forecasts`, if there are any, give the forecast of each operator by gate: gate -> system -> entries of
-    its state. Without them all operators expect the base state at every gate.
+    `forecasts`, if there are any, give the forecasts of operators by gate. Without them all operators expect
+    the base state at every gate.
     """
 
     name: str
@@ -113,7 +121,7 @@ class Case:
     tso_bids: Bids
     areas: Mapping[str, CaseArea]
     options: CaseOptions = NO_OPTIONS
-    forecasts: Mapping[str, Mapping[str, Values]] = field(default_factory=dict)
+    forecasts: Mapping[str, GateForecasts] = field(default_factory=dict)
 
     @property
     def admitted_eur_per_mwh(self) -> float:
@@ -296,13 +304,14 @@ def _area(entry: _Entry, bids: Bids, offset: Offset, margins: Margins, path: Pat
     )
 
 
-def _forecasts(spec: dict[str, Any], case: Case, path: Path) -> dict[str, dict[str, Values]]:
-    """Entries of states by gate and system, from a file of injections by gate and system."""
+def _forecasts(spec: dict[str, Any], case: Case, path: Path) -> dict[str, GateForecasts]:
+    """Entries of states by gate, from a file of injections by gate and system."""
     known_keys(spec, GATES, "", path)
-    found: dict[str, dict[str, Values]] = {}
+    found: dict[str, GateForecasts] = {}
     for gate, systems in spec.items():
         known_keys(systems, (TSO, *case.areas), f"{gate}.", path)
-        found[gate] = {}
+        areas: dict[str, AreaState] = {}
+        tso: SystemState | None = None
         for system, given in systems.items():
             place = f"{gate}.{system}"
             if system == TSO:
@@ -314,12 +323,13 @@ def _forecasts(spec: dict[str, Any], case: Case, path: Path) -> dict[str, dict[s
                 flows = {
                     a: _real(expected_flows.get(a), f"{place}.interface_mw.{a}", path) for a in case.areas
                 }
-                found[gate][TSO] = {"grid": replace(grid, p_mw=p, interface_mw=flows)}
+                tso = SystemState(grid=replace(grid, p_mw=p, interface_mw=flows))
             else:
                 known_keys(given, ("bus", "p_mw", "q_mvar"), f"{place}.", path)
                 area = case.areas[system]
                 p, q = _at_nodes(given, ("p_mw", "q_mvar"), area.network, place, path)
-                found[gate][system] = area.entries(p, q)
+                areas[system] = area.entries(p, q)
+        found[gate] = GateForecasts(areas, tso)
     return found
 
 

@@ -18,10 +18,12 @@ from tandem_sim.markets.coordination.block import TSO, Scheme
 from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.coordination.operator_state import AreaState, OperatorState
 from tandem_sim.markets.coordination.state import open_states
-from tandem_sim.markets.grid_checks.flexibility_study import Zones, fitting_nodes, registered_mw, worst_cases
+from tandem_sim.markets.grid_checks.flexibility_study import fitting_nodes, registered_mw, worst_cases
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.penalties import admitting
+from tandem_sim.markets.orders.zones import Zones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,7 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
         information = run_scheme(scheme, states, ledger, forecasts_by_gate(case, states))
     seconds = time.perf_counter() - start
     linear, ac, interface = Violations(), Violations(), {}
-    bought = {name: bought_mvar(area, states[name]) for name, area in case.areas.items()}
+    bought = {name: bought_mvar(area, states.area(name)) for name, area in case.areas.items()}
     for name, area in case.areas.items():
         dp = area.bids.injection_mw(ledger.sold(name), area.network.n_nodes)
         dq = area.reactive.injection_mw(bought[name], area.network.n_nodes)
@@ -125,16 +127,15 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
         cleared=_cleared(books, ledger),
         information=information.counts,
         seconds=seconds,
-        left_out=tuple(k for k, values in states.items() if not values.get("accepted", True)),
+        left_out=tuple(k for k, s in states.areas.items() if s.knows("accepted") and not s.accepted),
         reactive=_reactive(case, bought),
         reactive_cost_eur_per_h=sum(float(a.reactive.price @ bought[name]) for name, a in case.areas.items()),
     )
 
 
-def bought_mvar(area: CaseArea, state: Mapping[str, Any]) -> FloatArray:
+def bought_mvar(area: CaseArea, state: AreaState) -> FloatArray:
     """Mvar of each offer of reactive power (n,) that the DSO of an area has bought."""
-    found: FloatArray = state.get("reactive_mvar", np.zeros(len(area.reactive)))
-    return found
+    return state.reactive_mvar if state.knows("reactive_mvar") else np.zeros(len(area.reactive))
 
 
 def rows_with(area: CaseArea, dq_mvar: FloatArray) -> GridConstraints:
@@ -146,7 +147,7 @@ def rows_with(area: CaseArea, dq_mvar: FloatArray) -> GridConstraints:
     return area.rows.after_reactive(dq_mvar) if rows is None else rows
 
 
-def forecasts_by_gate(case: Case, states: dict[str, dict[str, Any]]) -> Callable[[str], None]:
+def forecasts_by_gate(case: Case, states: OperatorState) -> Callable[[str], None]:
     """A function that updates the states of operators at a gate: forecasts of the case up to this gate.
 
     A DSO also includes the reactive power that it has bought.
@@ -156,18 +157,23 @@ def forecasts_by_gate(case: Case, states: dict[str, dict[str, Any]]) -> Callable
     def at_gate(gate: str) -> None:
         for earlier in GATES[len(passed) : GATES.index(gate) + 1]:
             passed.append(earlier)
-            for system, entries in case.forecasts.get(earlier, {}).items():
-                state = states[system]
-                state.update(entries)
-                if "reactive_mvar" in state and state["reactive_mvar"].any():
-                    area, (p, q) = case.areas[system], entries["forecast"]
-                    dq = area.reactive.injection_mw(state["reactive_mvar"], area.network.n_nodes)
-                    state.update(area.entries(p, q, dq))
+            if earlier not in case.forecasts:
+                continue
+            now = case.forecasts[earlier]
+            if now.tso is not None:
+                states.update(TSO, now.tso)
+            for name, entries in now.areas.items():
+                area, bought = case.areas[name], bought_mvar(case.areas[name], states.area(name))
+                dq = area.reactive.injection_mw(bought, area.network.n_nodes)
+                expected = entries.forecast
+                states.update(
+                    name, area.entries(expected.p_mw, expected.q_mvar, dq) if bought.any() else entries
+                )
 
     return at_gate
 
 
-def open_case(case: Case, scheme: Scheme) -> tuple[dict[str, dict[str, Any]], Ledger]:
+def open_case(case: Case, scheme: Scheme) -> tuple[OperatorState, Ledger]:
     """States and ledger of a case, with the entries that `scheme` reads beside books and grids."""
     states, ledger = open_states(
         case.transmission, case.tso_bids, {k: (a.rows_with_margins, a.bids) for k, a in case.areas.items()}
@@ -175,11 +181,11 @@ def open_case(case: Case, scheme: Scheme) -> tuple[dict[str, dict[str, Any]], Le
     for name, area in case.areas.items():
         network = area.network
         if any(scheme.reads(f"area.{entry}") for entry in ("scheduled", "power_flow", "ac_limits")):
-            states[name].update(area.entries(network.p_mw, network.q_mvar))
+            states.update(name, area.entries(network.p_mw, network.q_mvar))
         if scheme.reads("area.zones"):
-            states[name]["zones"] = _study(area) if area.zones is None else area.zones
+            states.update(name, AreaState(zones=_study(area) if area.zones is None else area.zones))
         if scheme.reads("area.reactive_bids"):
-            states[name]["reactive_bids"] = area.reactive
+            states.update(name, AreaState(reactive_bids=area.reactive))
     return states, ledger
 
 
@@ -204,7 +210,7 @@ def allocate(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:
     with admitting(case.admitted_eur_per_mwh):
         run_scheme(scheme, states, ledger, forecasts_by_gate(case, states))
         forecasts_by_gate(case, fresh)("tso_clear")
-        found = {"duals": by_duals(states[TSO]["balancing"], states[TSO]["need"])}
+        found = {"duals": by_duals(states.tso.balancing, states.tso.need)}
         if len(states) <= MOST_OPERATORS:
             found["shapley"] = shapley(coalition_costs(fresh))
     return found
@@ -225,8 +231,8 @@ def paid_by_operator(scheme: Scheme, ledger: Ledger) -> dict[str, float]:
     return paid
 
 
-def _unqualified(states: Mapping[str, Mapping[str, Any]]) -> dict[int, float] | None:
-    held = [values["qualified"] for values in states.values() if "qualified" in values]
+def _unqualified(states: OperatorState) -> dict[int, float] | None:
+    held = [area.qualified for area in states.areas.values() if area.knows("qualified")]
     if not held:
         return None
     result = {}

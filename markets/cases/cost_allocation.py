@@ -9,7 +9,7 @@ from math import factorial
 from tandem_sim.grids.tolerances import CANCELLED_CHARGES_SHARE
 from tandem_sim.markets.auctions.local_and_tso import clear_system
 from tandem_sim.markets.clearing.auction import Cleared
-from tandem_sim.markets.coordination.block import TSO, Values
+from tandem_sim.markets.coordination.operator_state import TSO, OperatorState
 from tandem_sim.markets.coordination.state import expected_mw, offered_mw, unsold_mw
 
 MOST_OPERATORS = 8
@@ -37,7 +37,7 @@ def by_duals(answer: Cleared, need_mw: float) -> dict[str, float]:
     return {operator: answer.cost_eur_per_h * c / total for operator, c in charge.items()}
 
 
-def coalition_costs(states: Mapping[str, Values]) -> dict[frozenset[str], float]:
+def coalition_costs(states: OperatorState) -> dict[frozenset[str], float]:
     """Least cost (EUR/h) of the needs of every coalition of operators, with all bids available.
 
     With the TSO in a coalition, the balance of the system and the transmission limits must be met; with a
@@ -45,7 +45,7 @@ def coalition_costs(states: Mapping[str, Values]) -> dict[frozenset[str], float]
     operators outside are ignored. Penalties of limits that cannot be kept are not part of the cost. Raises
     ValueError for too many operators.
     """
-    operators = [TSO, *(h for h in states if h != TSO)]
+    operators = [TSO, *states.areas]
     if len(operators) > MOST_OPERATORS:
         raise ValueError(
             f"{len(operators)} operators are too many for a Shapley value (at most {MOST_OPERATORS})"
@@ -57,18 +57,16 @@ def coalition_costs(states: Mapping[str, Values]) -> dict[frozenset[str], float]
     }
 
 
-def _cost(states: Mapping[str, Values], members: frozenset[str]) -> float:
+def _cost(states: OperatorState, members: frozenset[str]) -> float:
     if not members:
         return 0.0
-    tso = states[TSO]
-    areas = {h: v for h, v in states.items() if h != TSO}
-    available = {TSO: unsold_mw(tso), **{area: offered_mw(values) for area, values in areas.items()}}
+    tso, areas = states.tso, states.areas
+    available = {TSO: unsold_mw(tso), **{name: offered_mw(area) for name, area in areas.items()}}
     p = expected_mw(tso, areas)
     written = clear_system(
         tso, areas, available, p, members, "pay-as-bid", f"market of {', '.join(sorted(members))}"
     )
-    answer: Cleared = written.entries[TSO]["balancing"]
-    return answer.cost_eur_per_h
+    return written.tso.balancing.cost_eur_per_h
 
 
 def shapley(costs: Mapping[frozenset[str], float]) -> dict[str, float]:

@@ -14,13 +14,13 @@ import numpy as np
 from tandem_sim.grids.io.write import buses_of_nodes, save_network
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.cases.case import SIDES
+from tandem_sim.markets.cases.case import SIDES, GateForecasts
 from tandem_sim.markets.cases.options import CaseOptions
 from tandem_sim.markets.cases.read_bids import COLUMNS, OPTIONAL
 from tandem_sim.markets.coordination.block import TSO
-from tandem_sim.markets.grid_checks.flexibility_study import Zones
 from tandem_sim.markets.orders.bids import UP, Bids
 from tandem_sim.markets.orders.flexibility_register import unit_of
+from tandem_sim.markets.orders.zones import Zones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +38,14 @@ class System:
     reactive: Bids = field(default_factory=Bids.empty)
 
 
-Forecasts = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""Gate -> system -> ``p_mw`` (N,), and ``q_mvar`` (N,) or, for transmission, ``interface_mw`` by area."""
-
-
 def write_case(
-    folder: Path, name: str, systems: Mapping[str, System], options: CaseOptions, forecasts: Forecasts
+    folder: Path,
+    name: str,
+    systems: Mapping[str, System],
+    options: CaseOptions,
+    forecasts: Mapping[str, GateForecasts],
 ) -> None:
-    """Write ``case.json`` with grids, bids and forecasts beside it. Numbers are written exactly."""
+    """Write ``case.json`` with grids, bids and forecasts by gate beside it. Numbers are written exactly."""
     folder.mkdir(parents=True, exist_ok=True)
     for system, s in systems.items():
         save_network(s.network, s.p_mw, s.q_mvar, folder / f"grid_{system}.json")
@@ -59,8 +59,8 @@ def write_case(
     }
     _write_json(folder / "case.json", spec)
     written = {
-        gate: {k: _injections(systems[k].network, given) for k, given in states.items()}
-        for gate, states in forecasts.items()
+        gate: _forecasts({k: s.network for k, s in systems.items()}, given)
+        for gate, given in forecasts.items()
     }
     _write_json(folder / "forecasts.json", written)
     _write_bids(folder / "bids.csv", systems)
@@ -96,16 +96,25 @@ def _options(options: CaseOptions) -> dict[str, Any]:
     }
 
 
-def _injections(network: Network, given: Mapping[str, Any]) -> dict[str, Any]:
+def _forecasts(networks: Mapping[str, Network], given: GateForecasts) -> dict[str, dict[str, Any]]:
+    """By system, ``p_mw`` and ``q_mvar`` or, for transmission, ``interface_mw`` by area."""
+    found: dict[str, dict[str, Any]] = {}
+    if given.tso is not None:
+        grid = given.tso.grid
+        found[TSO] = {**_injections(networks[TSO], p_mw=grid.p_mw), "interface_mw": dict(grid.interface_mw)}
+    for name, area in given.areas.items():
+        found[name] = _injections(networks[name], p_mw=area.forecast.p_mw, q_mvar=area.forecast.q_mvar)
+    return found
+
+
+def _injections(network: Network, **by_node: FloatArray) -> dict[str, Any]:
     bus = buses_of_nodes(network)
     some = np.flatnonzero(bus >= 0)
-    arrays = {name: value[some].tolist() for name, value in given.items() if isinstance(value, np.ndarray)}
-    flows = {name: dict(value) for name, value in given.items() if isinstance(value, Mapping)}
-    return {"bus": bus[some].tolist(), **arrays, **flows}
+    return {"bus": bus[some].tolist(), **{name: values[some].tolist() for name, values in by_node.items()}}
 
 
 def _write_bids(path: Path, systems: Mapping[str, System]) -> None:
-    rows: list[Sequence[Any]] = []
+    rows: list[Sequence[str | int]] = []
     books = [
         (system, s.network, power, bids)
         for system, s in systems.items()

@@ -1,27 +1,31 @@
 """Coordination schemes as values: blocks, what they read and write, and the checks.
 
 A scheme is a tuple of blocks. A block declares its party, its gate, what it reads and what it writes;
-otherwise it is a pure function from a view to new values. The name of an entry gives the operator state it
-belongs to: ``area.offers`` is an entry of each DSO's state, ``tso.need`` of the TSO's. What a block reads
-from another operator's state must be declared as `shared` by the scheme.
+otherwise it is a pure function from a view to new values. Entries are fields of `AreaState` and
+`SystemState`; the name of an entry says whose operator state it belongs to: ``area.offers`` is an entry of
+each DSO's state, ``tso.need`` of the TSO's. What a block reads from another operator's state must be declared
+as `shared` by the scheme.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from tandem_sim.grids.errors import SchemeError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.needs import AuctionNeed
 from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.coordination.gates import GATES
+from tandem_sim.markets.coordination.operator_state import TSO as TSO
+from tandem_sim.markets.coordination.operator_state import AreaState, OperatorState, SystemState
 
 Party = Literal["dso", "tso", "operator"]
-TSO = "T"
-"""Name of the transmission system and of its operator."""
+OWN = {"dso": AreaState.prefix, "tso": SystemState.prefix, "operator": "operator."}
+"""Beginning of the names of a party's own entries. An independent operator has none."""
 
 GIVEN = frozenset(
     {
@@ -42,27 +46,28 @@ GIVEN = frozenset(
 )
 """Entries of operator states before the first block runs (see `tandem_sim.markets.coordination.state`)."""
 
-Values = Mapping[str, Any]
+_NO_AREA, _NO_TSO = AreaState(), SystemState()
 
 
 @dataclass(frozen=True)
 class View:
-    """Input of one block: entries of its own operator state, and what the scheme shares of the others."""
+    """Input of one block: declared entries, nothing else. Reading another one raises `UnknownEntryError`."""
 
-    own: Values
-    areas: Mapping[str, Values] = field(default_factory=dict)  # states of other operators, by DSO
-    tso: Values = field(default_factory=dict)
+    area: AreaState = _NO_AREA  # the area in which a DSO's block runs
+    areas: Mapping[str, AreaState] = field(default_factory=dict)  # all areas, for blocks of other parties
+    tso: SystemState = _NO_TSO
 
 
 @dataclass(frozen=True)
 class Written:
-    """Output of a block: entries by system, and by system what it buys and pays.
+    """Output of a block: new entries by area and of the TSO, and by system what it buys and pays.
 
     `refused` cancels awards of an earlier market: (market, system) -> MW per bid. `clearings` give by system
     the need of an auction and the unserved part.
     """
 
-    entries: Mapping[str, Values] = field(default_factory=dict)
+    areas: Mapping[str, AreaState] = field(default_factory=dict)
+    tso: SystemState = _NO_TSO
     sales: Mapping[str, Sale] = field(default_factory=dict)
     refused: Mapping[tuple[str, str], FloatArray] = field(default_factory=dict)
     clearings: Mapping[str, AuctionNeed] = field(default_factory=dict)
@@ -72,18 +77,46 @@ class Written:
         """MW bought of each bid, by system."""
         return {system: sale.award_mw for system, sale in self.sales.items()}
 
+    @property
+    def states(self) -> dict[str, AreaState | SystemState]:
+        """The new entries by system."""
+        return {**self.areas, TSO: self.tso} if self.tso.entries() else dict(self.areas)
+
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
-    """One step of a scheme. `reads` and `writes` are entry names with their owner (``area.`` or ``tso.``)."""
+class Block(ABC):
+    """One step of a scheme: a frozen dataclass of its options that is called with a system and a view.
+
+    A block says who it belongs to (`party`), which entries it `reads` and `writes` (names with their owner,
+    ``area.`` or ``tso.``), and who `pays` for its awards if that is not its own party.
+    """
 
     name: str
-    party: Party
     gate: str
-    reads: tuple[str, ...]
-    writes: tuple[str, ...]
-    run: Callable[[str, View], Written]  # (system, view) -> output
-    pays: Party | None = None  # buyer of its awards, if not its own party
+
+    @property
+    @abstractmethod
+    def party(self) -> Party:
+        """The party that runs it."""
+
+    @property
+    @abstractmethod
+    def reads(self) -> tuple[str, ...]:
+        """Entries that its view holds."""
+
+    @property
+    @abstractmethod
+    def writes(self) -> tuple[str, ...]:
+        """Entries that it may write; awards write ``sold``."""
+
+    @property
+    def pays(self) -> Party | None:
+        """Buyer of its awards, if not its own party."""
+        return None
+
+    @abstractmethod
+    def __call__(self, system: str, view: View) -> Written:
+        """What it does in a system: for a DSO's block the area, else transmission."""
 
     @property
     def buyer(self) -> Party:
@@ -92,8 +125,7 @@ class Block:
 
     def foreign_reads(self) -> tuple[str, ...]:
         """Entries read outside the state of the block's own party."""
-        own = {"dso": "area.", "tso": "tso.", "operator": "operator."}[self.party]
-        return tuple(name for name in self.reads if not name.startswith(own))
+        return tuple(name for name in self.reads if not name.startswith(OWN[self.party]))
 
 
 @dataclass(frozen=True)
@@ -105,20 +137,24 @@ class Repeat:
     """
 
     blocks: tuple[Block, ...]
-    until: Callable[[Mapping[str, Values]], bool]
+    until: Callable[[OperatorState], bool]
     max_rounds: int
     goes_on: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scheme:
-    """A coordination scheme: a name, its steps, and what operators share. Checked when it is built."""
+    """A coordination scheme: a name, its steps, and what operators share. Checked when it is built.
+
+    Blocks that write further entries need a subclass of `AreaState` with these fields: `area_state`.
+    """
 
     name: str
     steps: tuple[Block | Repeat, ...]
     shared: frozenset[str]
     source: str
     summary: str
+    area_state: type[AreaState] = AreaState
 
     def __post_init__(self) -> None:
         self._check()
@@ -138,6 +174,8 @@ class Scheme:
 
     def _check(self) -> None:
         known, latest = set(GIVEN), -1
+        kinds = (self.area_state, SystemState)
+        entries = {kind.prefix + name for kind in kinds for name in kind.entry_names()}
         for block in self.blocks:
             where = f"scheme {self.name}: block {block.name}"
             if block.gate not in GATES:
@@ -161,6 +199,10 @@ class Scheme:
                         f"{where} reads {name} outside the state of the {block.party}, "
                         "but the scheme does not share it"
                     )
+            for name in block.writes:
+                if name not in entries:
+                    classes = " or ".join(kind.__name__ for kind in kinds)
+                    raise SchemeError(f"{where} writes {name}, which is no entry of {classes}")
             known.update(block.writes)
         if not any(name.endswith(".sold") for block in self.blocks for name in block.writes):
             raise SchemeError(f"scheme {self.name}: no block writes the dispatch (area.sold or tso.sold)")

@@ -2,54 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from tandem_sim.grids.errors import RoundsError
-from tandem_sim.markets.coordination.block import TSO, Block, Scheme, Values, View, Written
+from tandem_sim.markets.coordination.block import TSO, Block, Scheme, View, Written
 from tandem_sim.markets.coordination.information import Information
 from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.coordination.operator_state import AreaState, OperatorState, SystemState
 
 
-def view_of(block: Block, system: str, states: Mapping[str, Values]) -> View:
-    """The view of `block` when it runs in `system`: declared reads and nothing else."""
-    own_prefix = "tso." if block.party == "tso" else "area."
+def view_of(block: Block, system: str, states: OperatorState) -> View:
+    """The view of `block` when it runs in `system`: declared reads and nothing else.
 
-    def entries(prefix: str, owner: str) -> dict[str, Any]:
-        names = [name.removeprefix(prefix) for name in block.reads if name.startswith(prefix)]
-        return {name: states[owner][name] for name in names}
+    Raises `UnknownEntryError` for an entry that it reads and that is not known.
+    """
 
+    def names(prefix: str) -> list[str]:
+        return [name.removeprefix(prefix) for name in block.reads if name.startswith(prefix)]
+
+    of_area = names(AreaState.prefix)
+    tso = states.tso.view(names(SystemState.prefix), block.name)
     if block.party == "dso":
-        return View(own=entries(own_prefix, system), tso=entries("tso.", TSO))
-    areas = {area: entries("area.", area) for area in states if area != TSO}
-    own = entries("tso.", TSO) if block.party == "tso" else {}
-    return View(own=own, areas=areas, tso=entries("tso.", TSO))
+        return View(area=states.area(system).view(of_area, block.name), tso=tso)
+    return View(areas={a: state.view(of_area, block.name) for a, state in states.areas.items()}, tso=tso)
 
 
-def systems_of(block: Block, states: Iterable[str]) -> list[str]:
+def systems_of(block: Block, systems: Iterable[str]) -> list[str]:
     """The systems in which a block runs: a DSO block in the area of each DSO, any other once."""
-    return [system for system in states if system != TSO] if block.party == "dso" else [TSO]
+    return [system for system in systems if system != TSO] if block.party == "dso" else [TSO]
 
 
-def apply(block: Block, written: Written, states: dict[str, dict[str, Any]], ledger: Ledger) -> None:
+def apply(block: Block, written: Written, states: OperatorState, ledger: Ledger) -> None:
     """Store the output of a block; awards are booked in the ledger and added to `sold`."""
     for system, clearing in written.clearings.items():
         ledger.note(system, block.name, clearing)
-    for system, values in written.entries.items():
-        states[system].update(values)
+    for system, entries in written.states.items():
+        states.update(system, entries)
     for system, sale in written.sales.items():
         if not len(sale.award_mw):
             continue
         ledger.book(system, block.name, sale)
-        states[system]["sold"] = ledger.sold(system)
+        states.book_sold(system, ledger.sold(system))
     for (market, system), refused in written.refused.items():
         ledger.cancel(system, market, refused)
-        states[system]["sold"] = ledger.sold(system)
+        states.book_sold(system, ledger.sold(system))
+
+
+def run_block(
+    block: Block, system: str, states: OperatorState, ledger: Ledger, shared: Information | None = None
+) -> Written:
+    """Run one block in a system: form its view, run it, store its output in `states` and `ledger`.
+
+    `shared`, if given, counts what the block reads from other operators and writes into their states. Cases,
+    games, environments and simulations all run blocks by this function.
+    """
+    view = view_of(block, system, states)
+    written = block(system, view)
+    if shared is not None:
+        shared.note(view.areas)
+        if block.party != "tso":
+            shared.note({TSO: view.tso})
+        shared.note({other: entries for other, entries in written.states.items() if other != system})
+    apply(block, written, states, ledger)
+    return written
 
 
 def run_scheme(
     scheme: Scheme,
-    states: dict[str, dict[str, Any]],
+    states: OperatorState,
     ledger: Ledger,
     at_gate: Callable[[str], None] = lambda gate: None,
 ) -> Information:
@@ -63,13 +83,7 @@ def run_scheme(
     def run(block: Block) -> None:
         at_gate(block.gate)
         for system in systems_of(block, states):
-            view = view_of(block, system, states)
-            shared.note(view.areas)
-            if block.party != "tso":
-                shared.note({TSO: view.tso})
-            written = block.run(system, view)
-            shared.note({other: entries for other, entries in written.entries.items() if other != system})
-            apply(block, written, states, ledger)
+            run_block(block, system, states, ledger, shared)
 
     for step in scheme.steps:
         if isinstance(step, Block):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import GridConstraints, transmission_constraints
+from tandem_sim.grids.power_flow.dc import TransmissionGrid
 from tandem_sim.grids.power_flow.operator_model import OperatorModel
 from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray, IntArray
-from tandem_sim.markets.cases.case import Case, CaseArea, check_prices
+from tandem_sim.markets.cases.case import Case, CaseArea, GateForecasts, check_prices
 from tandem_sim.markets.cases.clear import (
     bought_mvar,
     forecasts_by_gate,
@@ -24,6 +24,7 @@ from tandem_sim.markets.clearing.solvers import solving_by
 from tandem_sim.markets.coordination.block import TSO, Scheme
 from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.coordination.operator_state import AreaState, OperatorState, SystemState
 from tandem_sim.markets.coordination.state import book_entries
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.penalties import (
@@ -32,6 +33,7 @@ from tandem_sim.markets.orders.penalties import (
     overload_eur_per_mwh,
     voltage_eur_per_h_pu2,
 )
+from tandem_sim.markets.orders.zones import Zones
 
 FIXED_COLUMNS = ("bid_id", "node", "direction", "demand", "held_mw")
 """Columns of bids that a seller cannot choose."""
@@ -90,7 +92,8 @@ class CaseMarket:
             for seller in set(names):
                 self._rows[seller][system] = np.flatnonzero(np.array(names) == seller)
         self._base = _Opened.of(case, scheme, {})
-        self._zones = {k: v["zones"] for k, v in self._base.states.items() if "zones" in v}
+        areas = self._base.states.areas
+        self._zones = {k: area.zones for k, area in areas.items() if area.knows("zones")}
         self._last: tuple[tuple[tuple[str, bytes], ...], _Opened] = ((), self._base)
 
     def rows_of(self, seller: str) -> dict[str, IntArray]:
@@ -116,13 +119,15 @@ class CaseMarket:
         bid = {**self.books, **self._checked(books or {})}
         opened = self._opened(shift_mw or {})
         ledger = Ledger()
-        states = {s: {**opened.states[s], **book_entries(s, bids, ledger)} for s, bids in bid.items()}
+        states = opened.states.copy()
+        for system, bids in bid.items():
+            states.update(system, book_entries(system, bids, ledger))
         admitted = largest([opened.case.admitted_eur_per_mwh, *(bids.price for bids in bid.values())])
         with solving_by("highspy"), admitting(admitted):
             run_scheme(self.scheme, states, ledger, forecasts_by_gate(opened.case, states))
             return self._played(opened.case, states, ledger)
 
-    def _played(self, case: Case, states: dict[str, dict[str, Any]], ledger: Ledger) -> Played:
+    def _played(self, case: Case, states: OperatorState, ledger: Ledger) -> Played:
         sold = {system: ledger.sold(system) for system in self.books}
         received = {system: np.zeros(len(bids)) for system, bids in self.books.items()}
         for systems in ledger.paid.values():
@@ -143,16 +148,14 @@ class CaseMarket:
             penalty_eur_per_h=self._penalty(case, states, sold),
         )
 
-    def _penalty(
-        self, case: Case, states: Mapping[str, Mapping[str, Any]], sold: Mapping[str, FloatArray]
-    ) -> float:
+    def _penalty(self, case: Case, states: OperatorState, sold: Mapping[str, FloatArray]) -> float:
         """Penalties (EUR/h) of all limits that the dispatch `sold` violates."""
         grid, total = case.transmission, 0.0
         p = grid.p_mw + self.books[TSO].injection_mw(sold[TSO], len(grid.p_mw))
         for name, area in case.areas.items():
             n = area.network.n_nodes
             dp = self.books[name].injection_mw(sold[name], n)
-            dq = area.reactive.injection_mw(bought_mvar(area, states[name]), n)
+            dq = area.reactive.injection_mw(bought_mvar(area, states.area(name)), n)
             total += broken_eur_per_h(rows_with(area, dq).after(dp))
             p[grid.interface_node[name]] -= grid.interface_mw[name] - float(dp.sum())
         return total + broken_eur_per_h(transmission_constraints(grid.dc, p))
@@ -216,10 +219,10 @@ class _Opened:
     """A case and its operator states, of which every play replaces the entries of the books."""
 
     case: Case
-    states: Mapping[str, Mapping[str, Any]]
+    states: OperatorState
 
     @classmethod
-    def of(cls, case: Case, scheme: Scheme, zones: Mapping[str, Any]) -> _Opened:
+    def of(cls, case: Case, scheme: Scheme, zones: Mapping[str, Zones]) -> _Opened:
         """`zones` by area are those already computed."""
         areas = {k: replace(a, zones=zones.get(k, a.zones)) for k, a in case.areas.items()}
         states, _ = open_case(replace(case, areas=areas), scheme)
@@ -250,26 +253,25 @@ def shifted_case(case: Case, shift_mw: Mapping[str, FloatArray], balance_node: i
     """
     areas = {k: _shifted_area(k, a, shift_mw[k]) if k in shift_mw else a for k, a in case.areas.items()}
 
-    def grid_entries(values: Mapping[str, Any]) -> Mapping[str, Any]:
-        grid = values["grid"]
+    def shifted_grid(grid: TransmissionGrid) -> TransmissionGrid:
         p = grid.p_mw + shift_mw.get(TSO, 0.0)
         p[balance_node] -= sum(float(mw.sum()) for mw in shift_mw.values())
         flows = {a: f - float(np.sum(shift_mw.get(a, 0.0))) for a, f in grid.interface_mw.items()}
-        return {**values, "grid": replace(grid, p_mw=p, interface_mw=flows)}
+        return replace(grid, p_mw=p, interface_mw=flows)
 
-    def shifted_entries(system: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        if system == TSO:
-            return grid_entries(values)
-        if system not in shift_mw:
-            return values
-        p, q = values["forecast"]
-        return areas[system].entries(p + shift_mw[system], q)
+    def shifted_entries(name: str, state: AreaState) -> AreaState:
+        if name not in shift_mw:
+            return state
+        return areas[name].entries(state.forecast.p_mw + shift_mw[name], state.forecast.q_mvar)
 
     forecasts = {
-        gate: {s: shifted_entries(s, values) for s, values in systems.items()}
-        for gate, systems in case.forecasts.items()
+        gate: GateForecasts(
+            {name: shifted_entries(name, state) for name, state in given.areas.items()},
+            None if given.tso is None else SystemState(grid=shifted_grid(given.tso.grid)),
+        )
+        for gate, given in case.forecasts.items()
     }
-    transmission = grid_entries({"grid": case.transmission})["grid"]
+    transmission = shifted_grid(case.transmission)
     return replace(case, transmission=transmission, areas=areas, forecasts=forecasts)
 
 

@@ -8,7 +8,6 @@ over time, is in `tandem_sim.markets.grid_checks.study_register`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,7 +21,6 @@ from tandem_sim.grids.types import BoolArray, FloatArray
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
-from tandem_sim.markets.orders.flexibility_register import unit_of
 
 LOW_LOAD_SHARE = 0.25
 """Consumption in the hour of least load, as a share of the peak."""
@@ -45,33 +43,6 @@ def worst_cases(
         UP: distribution_constraints(lin, generation_mw + low * load_mw, low * load_mvar + fixed_mvar),
         DOWN: distribution_constraints(lin, load_mw, load_mvar + fixed_mvar),
     }
-
-
-@dataclass(frozen=True)
-class Zones:
-    """Result of a study: green nodes (2, N), up and down, and units that differ from their zone.
-
-    `units` gives for up and for down whether a unit may sell: an exempt or still qualified unit in a red
-    zone, or a unit without an answer yet in a green one.
-    """
-
-    green: BoolArray
-    units: Mapping[str, tuple[bool, bool]] = field(default_factory=dict)
-
-    def open_to(self, bids: Bids) -> BoolArray:
-        """Which bids (n,) may be sold; the id of a bid names its unit."""
-        line = np.where(bids.direction == UP, 0, 1)
-        found: BoolArray = self.green[line, bids.node]
-        if self.units:
-            for k, bid in enumerate(bids.bid_id.tolist()):
-                own = self.units.get(unit_of(bid))
-                if own is not None:
-                    found[k] = own[line[k]]
-        return found
-
-    def open_mw(self, bids: Bids, offered_mw: FloatArray) -> FloatArray:
-        """Offers (n,) MW of bids that may be sold, zero for others."""
-        return np.where(self.open_to(bids), offered_mw, 0.0)
 
 
 def fitting_nodes(

@@ -6,6 +6,9 @@ bids selected by the TSO".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import GridConstraints
@@ -14,48 +17,47 @@ from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import Cleared, Status, clear
 from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
 from tandem_sim.markets.clearing.needs import AuctionNeed
-from tandem_sim.markets.coordination.block import Block, View, Written
+from tandem_sim.markets.coordination.block import Block, Party, View, Written
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
 
-def post_qualify(market: str = "tso_market") -> Block:
+@dataclass(frozen=True, kw_only=True)
+class PostQualify(Block):
     """The DSO allows as much of the awards of `market` as is safe, and refuses the most expensive first.
 
     Refused awards are not substituted: they stay unserved, and are not paid. The block's own award is minus
     the refusals.
     """
 
-    def run(area: str, view: View) -> Written:
-        bids: Bids = view.own["bids"]
-        local: FloatArray = view.own["local"].quantity_mw
-        award = view.own["sold"] - local
-        rows: GridConstraints = view.own["grid"]
+    name: str = "post_qualify"
+    gate: str = "correct"
+    market: str = "tso_market"
+
+    party: ClassVar[Party] = "dso"
+    reads: ClassVar[tuple[str, ...]] = ("area.bids", "area.grid", "area.sold", "area.local")
+    writes: ClassVar[tuple[str, ...]] = ("area.sold",)
+
+    def __call__(self, system: str, view: View) -> Written:
+        """Refuse awards in an area."""
+        area, bids, rows = view.area, view.area.bids, view.area.grid
+        local = area.local.quantity_mw
+        award = area.sold - local
         before = rows.after(bids.injection_mw(local, rows.flow_matrix.shape[1])).relaxed()
         refused = award - allowed_award_mw(before, bids, award)
         refused[refused < NEGLIGIBLE_MW] = 0.0
         up, down = (float(refused[bids.direction == d].sum()) for d in (UP, DOWN))
-        cost = -float(bids.signed_price @ refused)
         answer = Cleared(
             status=Status.OPTIMAL,
             message="post-qualification",
             quantity_mw=-refused,
-            cost_eur_per_h=cost,
+            cost_eur_per_h=-float(bids.signed_price @ refused),
             short_mw=up,
             long_mw=down,
         )
         return Written(
-            refused={(market, area): refused} if refused.any() else {},
-            clearings={area: AuctionNeed(answer, 0.0)},
+            refused={(self.market, system): refused} if refused.any() else {},
+            clearings={system: AuctionNeed(answer, 0.0)},
         )
-
-    return Block(
-        name="post_qualify",
-        party="dso",
-        gate="correct",
-        reads=("area.bids", "area.grid", "area.sold", "area.local"),
-        writes=("area.sold",),
-        run=run,
-    )
 
 
 def allowed_award_mw(rows: GridConstraints, bids: Bids, award_mw: FloatArray) -> FloatArray:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,10 +26,10 @@ from tandem_sim.markets.clearing.constraints import (
     Columns,
     auction_constraints,
 )
-from tandem_sim.markets.coordination.block import Block, View, Written
+from tandem_sim.markets.coordination.block import Block, Party, View, Written
+from tandem_sim.markets.coordination.operator_state import AreaState
 from tandem_sim.markets.coordination.state import area_state
 from tandem_sim.markets.grid_checks.ac_worst import worst
-from tandem_sim.markets.grid_checks.flexibility_study import Zones
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
 MAX_CUT_ROUNDS = 12
@@ -223,38 +224,42 @@ def _less(bids: Bids, limit_mw: FloatArray, method: Method) -> FloatArray:
     return limit
 
 
-def prequalify(method: Method = "envelope", check: EnvelopeCheck = "none") -> Block:
+@dataclass(frozen=True, kw_only=True)
+class Prequalify(Block):
     """The DSO reduces what it forwards to what its grid can carry, and records the reduction.
 
     `static` uses the zones of the last network flexibility study instead of the grid of the day. With the
     check ``ac`` limits are cut until they hold in the AC power flow, see `ac_qualified_mw`.
     """
-    basis: tuple[str, ...] = ("area.zones",) if method == "static" else ("area.grid", "area.sold")
-    if check == "ac":
-        basis += ("area.ac_limits",)
 
-    def run(area: str, view: View) -> Written:
-        bids, offers = view.own["bids"], view.own["offers"]
-        if method == "static":
-            zones: Zones = view.own["zones"]
-            qualified = zones.open_mw(bids, offers)
-        elif check == "ac":
-            limits: AcLimits = view.own["ac_limits"]
-            sold = bids.injection_mw(view.own["sold"], len(limits.p_mw))
-            qualified = ac_qualified_mw(limits.after(sold), area_state(view.own), bids, offers, method)
+    name: str = "prequalify"
+    gate: str = "prequalify"
+    method: Method = "envelope"
+    check: EnvelopeCheck = "none"
+
+    party: ClassVar[Party] = "dso"
+    writes: ClassVar[tuple[str, ...]] = ("area.offers", "area.qualified")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Bids and offers, and the zones, or the grid after sales."""
+        basis = ("area.zones",) if self.method == "static" else ("area.grid", "area.sold")
+        of_ac = ("area.ac_limits",) if self.check == "ac" else ()
+        return ("area.bids", "area.offers", *basis, *of_ac)
+
+    def __call__(self, system: str, view: View) -> Written:
+        """Limit the offers of an area."""
+        area, bids, offers = view.area, view.area.bids, view.area.offers
+        if self.method == "static":
+            qualified = area.zones.open_mw(bids, offers)
+        elif self.check == "ac":
+            sold = bids.injection_mw(area.sold, len(area.ac_limits.p_mw))
+            limits = area.ac_limits.after(sold)
+            qualified = ac_qualified_mw(limits, area_state(area), bids, offers, self.method)
         else:
-            qualified = qualified_mw(area_state(view.own), bids, offers, method)
+            qualified = qualified_mw(area_state(area), bids, offers, self.method)
         held = {
             d: (float(offers[bids.direction == d].sum()), float(qualified[bids.direction == d].sum()))
             for d in (UP, DOWN)
         }
-        return Written(entries={area: {"offers": qualified, "qualified": held}})
-
-    return Block(
-        name="prequalify",
-        party="dso",
-        gate="prequalify",
-        reads=("area.bids", "area.offers", *basis),
-        writes=("area.offers", "area.qualified"),
-        run=run,
-    )
+        return Written(areas={system: AreaState(offers=qualified, qualified=held)})

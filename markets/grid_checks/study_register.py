@@ -26,8 +26,9 @@ import numpy as np
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.choices import Region
-from tandem_sim.markets.grid_checks.flexibility_study import Zones, fitting_nodes
+from tandem_sim.markets.grid_checks.flexibility_study import fitting_nodes
 from tandem_sim.markets.orders.bids import DOWN, UP
+from tandem_sim.markets.orders.zones import Zones
 
 DAY_S = 86_400
 STUDY_S = 30 * DAY_S

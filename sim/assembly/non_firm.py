@@ -125,7 +125,7 @@ def _held_for_reserve_mw(
     tso: TSO, register: FlexibilityRegister | None, isp: int
 ) -> dict[tuple[str, int], float]:
     """MW that the TSO can call of every seller as aFRR in an ISP, by seller and direction."""
-    books = reserve_books(tso.states[isp], tso.ledger(isp), tso.scheme, register, tso.context.now())
+    books = reserve_books(tso.known(isp), tso.ledger(isp), tso.scheme, register, tso.context.now())
     held: dict[tuple[str, int], float] = {}
     for bids, left in books.values():
         for k in np.flatnonzero(left):

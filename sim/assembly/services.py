@@ -76,7 +76,7 @@ def _reactive(
                 context=dso.context,
                 system=dso.system,
                 product=product,
-                state=dso.own_state,
+                operator_state=dso,
                 register=register,
             )
         )

@@ -10,8 +10,7 @@ from functools import partial
 import numpy as np
 
 from tandem_sim.agents.base.agent import Record
-from tandem_sim.agents.base.messages import Message, StateMessage
-from tandem_sim.markets.coordination.information import contents
+from tandem_sim.agents.base.messages import Message
 from tandem_sim.sim.clock.clock import Clock
 from tandem_sim.sim.clock.randomness import MESSAGE, stream
 
@@ -116,7 +115,7 @@ def _log(record: Record, message: Message, lost: bool) -> None:
             "receiver": message.receiver,
             "sent_s": message.sent_s,
             "delivered_s": message.delivered_s,
-            "numbers": _numbers(message) if isinstance(message, StateMessage) else 0,
+            "numbers": message.numbers,
             "lost": lost,
         },
     )
@@ -124,8 +123,3 @@ def _log(record: Record, message: Message, lost: bool) -> None:
         about = f"{message.kind} from {message.sender}"
         what = {"party": message.receiver, "about": about, "consequence": type(message).if_lost}
         record("fallbacks", {"isp": message.isp, **what})
-
-
-def _numbers(message: StateMessage) -> int:
-    """How many numbers one operator shares with another in a message."""
-    return sum(contents(name, value)["numbers"] for name, value in message.entries.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.coordination.operator_state import OperatorState
 from tandem_sim.markets.orders.bids import Bids, StrArray
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.services.substitution import SLOW_S
@@ -180,7 +181,7 @@ class ImbalancePricing:
 
 
 def reserve_books(
-    known: Mapping[str, Mapping[str, Any]],
+    known: OperatorState,
     ledger: Ledger,
     scheme: Scheme,
     register: FlexibilityRegister | None = None,
@@ -194,8 +195,9 @@ def reserve_books(
     buys = [b for b in scheme.blocks if b.party != "dso"]
     open_to_it = any("area.offers" in b.reads for b in buys)
     books: dict[str, tuple[Bids, FloatArray]] = {}
-    for system, state in known.items():
-        bids: Bids = state.get("bids", Bids.empty())
+    for system in known:
+        state = known.of(system)
+        bids = state.bids if state.knows("bids") else Bids.empty()
         if system not in ledger.offered or len(bids) != len(ledger.sold(system)):
             continue  # the book did not arrive at the TSO
         left = np.where(bids.demand, 0.0, bids.quantity_mw - ledger.sold(system))
@@ -203,6 +205,8 @@ def reserve_books(
             if not open_to_it:
                 continue
             taken = [ledger.markets[b.name][system] for b in buys if system in ledger.markets.get(b.name, {})]
-            left = np.minimum(left, np.maximum(state["offers"] - sum(taken, np.zeros(len(bids))), 0.0))
+            left = np.minimum(
+                left, np.maximum(known.area(system).offers - sum(taken, np.zeros(len(bids))), 0.0)
+            )
         books[system] = bids, left if register is None else register.within_fast_mw(bids, left, now_s)
     return books

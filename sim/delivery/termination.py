@@ -32,9 +32,7 @@ class TerminationSignals:
 
     def send(self, dso: DSO, bound_mw: FloatArray, second: int) -> int | None:
         """Send bounds of bids (MW) at a second of the ISP; the second of arrival, None if lost."""
-        message = TerminationMessage(
-            dso.name, self.tso, self.isp, system=dso.system, entries={"bounds": bound_mw}
-        )
+        message = TerminationMessage(dso.name, self.tso, self.isp, system=dso.system, bounds_mw=bound_mw)
         arriving = self.carry(message, self.start_s + second)
         if arriving is None:
             return None

@@ -24,7 +24,7 @@ from tandem_sim.sim.delivery.physics import GridResult
 def record_grids(record: Record, isp: int, grids: Mapping[str, GridResult]) -> None:
     """One row per grid after activation."""
     for system, g in grids.items():
-        vm = g.state.vm_pu
+        vm, base, linear = g.state.vm_pu, g.base, g.linear
         record(
             "grid",
             {
@@ -40,12 +40,12 @@ def record_grids(record: Record, isp: int, grids: Mapping[str, GridResult]) -> N
                 "max_overload_pct": g.after.max_overload_pct,
                 "voltage_violations": None if system == T else g.after.buses,
                 "max_voltage_violation_pct": None if system == T else g.after.max_voltage_pct,
-                "base_converged": g.base and not g.base.diverged,
-                "base_congested_lines": g.base and g.base.lines,
-                "base_max_overload_pct": g.base and g.base.max_overload_pct,
-                "base_voltage_violations": g.base and g.base.buses,
-                "linear_congested_lines": g.linear and g.linear.lines,
-                "linear_voltage_violations": g.linear and g.linear.buses,
+                "base_converged": None if base is None else not base.diverged,
+                "base_congested_lines": None if base is None else base.lines,
+                "base_max_overload_pct": None if base is None else base.max_overload_pct,
+                "base_voltage_violations": None if base is None else base.buses,
+                "linear_congested_lines": None if linear is None else linear.lines,
+                "linear_voltage_violations": None if linear is None else linear.buses,
                 "flow_error_mw": g.flow_error_mw,
                 "voltage_error_pu": g.voltage_error_pu,
             },

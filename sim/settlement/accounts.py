@@ -87,9 +87,9 @@ def reactive_trades(
     sellers = [role for pool in pools if (role := pool.role(ReactivePowerSeller)) is not None]
     trades = []
     for dso in dsos:
-        state = dso.states.get(isp, {}).get(dso.system, {})
-        if "reactive_mvar" in state:
-            offers, awarded = state["reactive_bids"], state["reactive_mvar"]
+        state = dso.known(isp).area(dso.system)
+        if state.knows("reactive_mvar"):
+            offers, awarded = state.reactive_bids, state.reactive_mvar
             parts = [seller.delivered_mvar(offers, awarded, group_mvar) for seller in sellers]
             trades.append(
                 ReactiveTrade(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tandem_sim.agents.base.agent import Record
+from tandem_sim.agents.base.agent import Record, Row
 from tandem_sim.agents.base.messages import OrderMessage
 from tandem_sim.agents.devices.connection_limits import PermanentLimits
 from tandem_sim.agents.households.fleet import FleetStep
@@ -323,5 +323,5 @@ class NonFirm:
         """Record aFRR called of mFRR bids that the TSO opened to it, in a row of the TSO."""
         if mw > NEGLIGIBLE_MW:
             names = [name for name in TABLES["substitution"] if name != "isp"]
-            row = {**dict.fromkeys(names, 0.0), "provider": self.tso.name, "direction": direction}
+            row: Row = {**dict.fromkeys(names, 0.0), "provider": self.tso.name, "direction": direction}
             self.record("substitution", {"isp": isp, **row, "tso_called_mw": mw})

@@ -7,6 +7,7 @@ row group at a time; only sums are stored.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from tandem_sim.grids.errors import AuditError
 from tandem_sim.grids.tolerances import EQUAL_MW, MONEY_TOLERANCE_EUR, SUM_ROUNDING_SHARE
-from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.settlement.payments import MAKE_WHOLE, PURCHASE, RESERVE
 
@@ -54,10 +55,10 @@ def reconcile_figures(folder: Path, hours: float, figures: Mapping[str, Any]) ->
     """The same for KPIs of a run, within 1e-6, against sums of tables `sellers` and `clearings`."""
     names, received, sold, left = _Names(), 0.0, 0.0, 0.0
     for rows in _groups(folder, "sellers", names, (), ("sold_mw", "received_eur_per_h")):
-        received += float(rows["received_eur_per_h"].sum()) * hours
-        sold += float(rows["sold_mw"].sum()) * hours
+        received += float(rows.number["received_eur_per_h"].sum()) * hours
+        sold += float(rows.number["sold_mw"].sum()) * hours
     for rows in _groups(folder, "clearings", names, (), ("short_mw", "long_mw")):
-        left += float((rows["short_mw"] + rows["long_mw"]).sum()) * hours
+        left += float((rows.number["short_mw"] + rows.number["long_mw"]).sum()) * hours
     by_operator = sum(figures["procurement_cost_by_operator_eur"].values())
     for name, figure, table, value in (
         ("procurement_cost_eur", figures["procurement_cost_eur"], "sellers", received),
@@ -96,7 +97,7 @@ class _Names:
         return f"ISP {key >> 1 >> 2 * BITS}" + "".join(f", {word}" for word in [*where, *side])
 
 
-def _key(isp: IntArray, first: IntArray | int, second: IntArray | int, down: Any = 0) -> IntArray:
+def _key(isp: IntArray, first: IntArray | int, second: IntArray | int, down: BoolArray | int = 0) -> IntArray:
     """One number (n,) for an ISP, two names and a direction."""
     return np.asarray((((isp << BITS | first) << BITS | second) << 1) | down)
 
@@ -141,15 +142,25 @@ def _agree(names: _Names, one: _Sums, other: _Sums, tolerance: float = EQUAL_MW)
         raise AuditError(f"{names.text(int(keys[k]))}: {one.what} is {left[k]}, {other.what} is {right[k]}")
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """n rows of a table."""
+
+    isp: IntArray
+    code: Mapping[str, IntArray]  # texts, as numbers of names
+    number: Mapping[str, FloatArray]  # numbers in the units of the table; directions +1 and -1
+
+
 def _groups(
     folder: Path, table: str, names: _Names, texts: Sequence[str], numbers: Sequence[str]
-) -> Iterator[dict[str, Any]]:
-    """Columns of a table as arrays (n,), a row group at a time; texts as numbers of names."""
+) -> Iterator[_Rows]:
+    """Columns of a table as arrays (n,), a row group at a time."""
     with pq.ParquetFile(folder / f"{table}.parquet", read_dictionary=list(texts)) as file:
         for group in range(file.num_row_groups):
             rows = file.read_row_group(group, columns=["isp", *texts, *numbers])
-            found = {name: names.codes(rows.column(name)) for name in texts}
-            yield found | {name: rows.column(name).to_numpy() for name in ("isp", *numbers)}
+            code = {name: names.codes(rows.column(name)) for name in texts}
+            number = {name: rows.column(name).to_numpy() for name in numbers}
+            yield _Rows(rows.column("isp").to_numpy(), code, number)
 
 
 def _clearings(folder: Path, names: _Names) -> tuple[_Sums, _Sums, list[int], _Sums]:
@@ -159,16 +170,21 @@ def _clearings(folder: Path, names: _Names) -> tuple[_Sums, _Sums, list[int], _S
     for rows in _groups(
         folder, "clearings", names, ("system", "market"), ("need_mw", "exchange_mw", "short_mw", "long_mw")
     ):
-        market, system = rows["market"], rows["system"]
+        market, system = rows.code["market"], rows.code["system"]
         for refusal, of in REFUSALS.items():
             mine = market == names.code(refusal)
             market, system = np.where(mine, names.code(of), market), np.where(mine, tso, system)
         wide.update(market[system == tso].tolist())
-        net = rows["need_mw"] - rows["short_mw"] + rows["long_mw"] - rows["exchange_mw"]
-        needed.add(_key(rows["isp"], market, system), net)
-        left.add(_key(rows["isp"], 0, 0), rows["short_mw"] + rows["long_mw"])
+        net = (
+            rows.number["need_mw"]
+            - rows.number["short_mw"]
+            + rows.number["long_mw"]
+            - rows.number["exchange_mw"]
+        )
+        needed.add(_key(rows.isp, market, system), net)
+        left.add(_key(rows.isp, 0, 0), rows.number["short_mw"] + rows.number["long_mw"])
         mine = market == names.code(WITH_COMPANIES)
-        exchange.add(_key(rows["isp"][mine], 0, 0), rows["exchange_mw"][mine])
+        exchange.add(_key(rows.isp[mine], 0, 0), rows.number["exchange_mw"][mine])
     return needed, left, sorted(wide), exchange
 
 
@@ -184,16 +200,16 @@ def _activations(
     energy, reserve = _Sums("net energy (MWh) of activations"), _Sums("aFRR (MWh) of activations")
     texts = ("system", "market", "provider")
     for rows in _groups(folder, "activations", names, texts, ("direction", "quantity_mw")):
-        isp, mw, below = rows["isp"], rows["quantity_mw"], rows["direction"] < 0
+        isp, mw, below = rows.isp, rows.number["quantity_mw"], rows.number["direction"] < 0
         net = np.where(below, -mw, mw)
-        system = np.where(np.isin(rows["market"], wide), names.code(TSO), rows["system"])
-        auction = rows["market"] != names.code(RESERVE)
-        awarded.add(_key(isp, rows["market"], system)[auction], net[auction])
-        sold.add(_key(isp, rows["provider"], rows["system"], below), mw)
+        system = np.where(np.isin(rows.code["market"], wide), names.code(TSO), rows.code["system"])
+        auction = rows.code["market"] != names.code(RESERVE)
+        awarded.add(_key(isp, rows.code["market"], system)[auction], net[auction])
+        sold.add(_key(isp, rows.code["provider"], rows.code["system"], below), mw)
         up.add(_key(isp[~below], 0, 0), mw[~below])
         down.add(_key(isp[below], 0, 0), mw[below])
-        energy.add(_key(isp, rows["provider"], 0), net)
-        reserve.add(_key(isp, rows["provider"], 0, below)[~auction], mw[~auction])
+        energy.add(_key(isp, rows.code["provider"], 0), net)
+        reserve.add(_key(isp, rows.code["provider"], 0, below)[~auction], mw[~auction])
     return awarded, sold, up, down, energy, reserve
 
 
@@ -201,7 +217,10 @@ def _volumes(folder: Path, names: _Names) -> _Sums:
     """Delivered aFRR (MWh) of the five-minute comparisons, by seller and direction."""
     delivered = _Sums("delivered_mwh of reserve_volumes")
     for rows in _groups(folder, "reserve_volumes", names, ("provider",), ("direction", "delivered_mwh")):
-        delivered.add(_key(rows["isp"], rows["provider"], 0, rows["direction"] < 0), rows["delivered_mwh"])
+        delivered.add(
+            _key(rows.isp, rows.code["provider"], 0, rows.number["direction"] < 0),
+            rows.number["delivered_mwh"],
+        )
     return delivered
 
 
@@ -211,10 +230,10 @@ def _sellers(folder: Path, names: _Names, hours: float) -> tuple[_Sums, _Sums]:
     for rows in _groups(
         folder, "sellers", names, ("system", "provider"), ("direction", "sold_mw", "received_eur_per_h")
     ):
-        some = rows["sold_mw"] != 0.0
-        key = _key(rows["isp"], rows["provider"], rows["system"], rows["direction"] < 0)
-        sold.add(key[some], rows["sold_mw"][some])
-        received.add(_key(rows["isp"], rows["provider"], 0), rows["received_eur_per_h"] * hours)
+        some = rows.number["sold_mw"] != 0.0
+        key = _key(rows.isp, rows.code["provider"], rows.code["system"], rows.number["direction"] < 0)
+        sold.add(key[some], rows.number["sold_mw"][some])
+        received.add(_key(rows.isp, rows.code["provider"], 0), rows.number["received_eur_per_h"] * hours)
     return sold, received
 
 
@@ -230,12 +249,12 @@ def _settlement(folder: Path, names: _Names, received: _Sums, hours: float) -> t
     more = [names.code(MAKE_WHOLE)]
     sellers = np.unique((received.total()[0] >> 1 >> BITS) % (1 << BITS))
     for rows in _groups(folder, "settlement", names, ("payee", "kind"), ("quantity_mwh", "amount_eur")):
-        key, kind, mwh = _key(rows["isp"], rows["payee"], 0), rows["kind"], rows["quantity_mwh"]
+        key, kind, mwh = _key(rows.isp, rows.code["payee"], 0), rows.code["kind"], rows.number["quantity_mwh"]
         of_energy = np.isin(kind, energy)
-        due = of_energy | (np.isin(kind, more) & np.isin(rows["payee"], sellers))
-        paid.add(key[due], rows["amount_eur"][due])
+        due = of_energy | (np.isin(kind, more) & np.isin(rows.code["payee"], sellers))
+        paid.add(key[due], rows.number["amount_eur"][due])
         moved.add(key[of_energy], mwh[of_energy])
-        bought.add(_key(rows["isp"][kind == purchase], 0, 0), mwh[kind == purchase])
+        bought.add(_key(rows.isp[kind == purchase], 0, 0), mwh[kind == purchase])
     return paid, moved, bought
 
 
@@ -251,11 +270,11 @@ def _bid_limits(folder: Path, names: _Names) -> tuple[_Sums, _Sums]:
     )
     for rows in _groups(folder, "bid_checks", names, texts, numbers):
         for down, way in enumerate(("up", "down")):
-            key = _key(rows["isp"], rows["market"], rows["system"], down)
-            whole.add(key, rows[f"offered_{way}_mw"] - rows[f"allowed_{way}_mw"])
+            key = _key(rows.isp, rows.code["market"], rows.code["system"], down)
+            whole.add(key, rows.number[f"offered_{way}_mw"] - rows.number[f"allowed_{way}_mw"])
     for rows in _groups(folder, "bid_limits", names, texts, ("direction", "offered_mw", "allowed_mw")):
-        key = _key(rows["isp"], rows["market"], rows["system"], rows["direction"] < 0)
-        single.add(key, rows["offered_mw"] - rows["allowed_mw"])
+        key = _key(rows.isp, rows.code["market"], rows.code["system"], rows.number["direction"] < 0)
+        single.add(key, rows.number["offered_mw"] - rows.number["allowed_mw"])
     return whole, single
 
 
@@ -265,5 +284,5 @@ def _system(folder: Path, names: _Names) -> tuple[_Sums, ...]:
     found = tuple(_Sums(f"{name} of system") for name in columns)
     for rows in _groups(folder, "system", names, (), columns):
         for sums, name in zip(found, columns, strict=True):
-            sums.add(_key(rows["isp"], 0, 0), rows[name])
+            sums.add(_key(rows.isp, 0, 0), rows.number[name])
     return found

@@ -263,8 +263,8 @@ class Settler:
     def _capacity(self, isp: int, capacity: CapacityBook, books: Mapping[str, Bids]) -> list[Payment]:
         book = self.tso.role(NominationBook)
         nominated = None if book is None else book.nominated_mw
-        states = self.clearer.states[isp]
-        offers = {s: state["offers"] for s, state in states.items() if "offers" in state}
+        areas = self.clearer.known(isp).areas
+        offers = {name: area.offers for name, area in areas.items() if area.knows("offers")}
         found = capacity_obligations(isp, capacity, books, offers, nominated, self.tso.name)
         payments = capacity_payments(found, self.rules.penalty_factor, self.hours)
         audit_capacity(isp, capacity, payments, self.rules.penalty_factor, self.hours)
@@ -288,11 +288,11 @@ class Settler:
         prices: ImbalancePrices,
         step: FleetStep,
     ) -> None:
-        state, sold = self.clearer.states[isp][T], {s: (b, ledger.sold(s)) for s, b in books.items()}
+        tso, sold = self.clearer.known(isp).tso, {s: (b, ledger.sold(s)) for s, b in books.items()}
         figures = {
             "day_ahead_price_eur_per_mwh": self.tso.day_ahead_price[isp],
             "imbalance_before_mw": delivery.system_before,
-            "need_forecast_mw": float(state["need"]),
+            "need_forecast_mw": float(tso.need),
             "imbalance_after_mw": delivery.system_after,
             "imbalance_price_long_eur_per_mwh": prices.long,
             "imbalance_price_short_eur_per_mwh": prices.short,

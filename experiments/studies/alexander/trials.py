@@ -10,7 +10,7 @@ import pandas as pd
 
 from tandem_sim.experiments.studies.alexander.cases import KINDS, SHARED, TIGHT, Recipe, generate
 from tandem_sim.experiments.studies.alexander.published import COMMON, SCHEMES_OF_CHAPTER_4
-from tandem_sim.markets.auctions.local_and_tso import FIXED, Interface, dso_market
+from tandem_sim.markets.auctions.local_and_tso import FIXED, DsoMarket, Interface
 from tandem_sim.markets.cases.case import Case
 from tandem_sim.markets.cases.clear import Outcome, clear_case
 from tandem_sim.markets.choices import METHODS
@@ -77,7 +77,7 @@ def scheme_of(label: str, first_market: Interface = FIXED) -> Scheme:
     leads = isinstance(first, Block) and first.name == "dso_market" and len(scheme.steps) > 1
     if first_market == FIXED or not leads:
         return scheme
-    return replace(scheme, steps=(dso_market(interface=first_market), *scheme.steps[1:]))
+    return replace(scheme, steps=(DsoMarket(interface=first_market), *scheme.steps[1:]))
 
 
 def run_setting(

@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 from tandem_sim.experiments.studies.scaling.scale_world import WorldSize, opened
-from tandem_sim.markets.coordination.block import Block, View, Written
+from tandem_sim.markets.coordination.block import Block, Party, View, Written
 from tandem_sim.markets.schemes import SCHEMES
 from tandem_sim.sim.scenario.sections import GateSettings
 
@@ -40,11 +40,41 @@ class BlockJob:
 
     def solved(self) -> Written:
         """What the block writes."""
-        return SCHEMES[self.scheme].blocks[self.block].run(self.system, self.view)
+        return SCHEMES[self.scheme].blocks[self.block](self.system, self.view)
 
     def received(self) -> str:
         """No work: the time to send the job and its result."""
         return self.system
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched(Block):
+    """A block that records its inputs as jobs, by gate."""
+
+    block: Block
+    scheme: str
+    number: int
+    jobs: dict[str, list[BlockJob]]
+
+    @property
+    def party(self) -> Party:
+        """The party of the block."""
+        return self.block.party
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """What the block reads."""
+        return self.block.reads
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """What the block writes."""
+        return self.block.writes
+
+    def __call__(self, system: str, view: View) -> Written:
+        """Record the input, and run the block."""
+        self.jobs.setdefault(self.gate, []).append(BlockJob(self.scheme, self.number, system, view))
+        return self.block(system, view)
 
 
 def jobs_of(folder: Path, point: WorldSize, isp: int) -> dict[str, list[BlockJob]]:
@@ -52,18 +82,14 @@ def jobs_of(folder: Path, point: WorldSize, isp: int) -> dict[str, list[BlockJob
     jobs: dict[str, list[BlockJob]] = {}
     with opened(folder, point) as (model, _):
         scheme = model.tso.scheme
-
-        def watching(number: int, block: Block) -> Block:
-            def run(system: str, view: View) -> Written:
-                jobs.setdefault(block.gate, []).append(BlockJob(scheme.name, number, system, view))
-                return block.run(system, view)
-
-            return replace(block, run=run)
-
+        watched = tuple(
+            Watched(name=block.name, gate=block.gate, block=block, scheme=scheme.name, number=k, jobs=jobs)
+            for k, block in enumerate(scheme.blocks)
+        )
         second, gates = model.calendar.seconds(isp), GateSettings()
         model.clock.run_to(second - int(60 * gates.dso_clear), "dso_clear")
         for dso in model.dsos:
-            dso.scheme = replace(scheme, steps=tuple(watching(k, b) for k, b in enumerate(scheme.blocks)))
+            dso.scheme = replace(scheme, steps=watched)
         model.clock.run_through(second - int(60 * gates.prequalify))
         model.recorder.close()
     return jobs

@@ -246,10 +246,10 @@ def test_a_dso_changes_its_book_and_the_ledger_until_bids_are_forwarded() -> Non
     dso.receive(_message(("b", 3.0, 25.0)))
     assert ledgers[0].offered["D1"].tolist() == [3.0]
     _close(dso, "forward")
-    assert dso.states[0]["D1"]["offers"].tolist() == [3.0]
+    assert dso.known(0).area("D1").offers.tolist() == [3.0]
     dso.receive(_message(("b", 1.0, 25.0)))
     assert ledgers[0].offered["D1"].tolist() == [3.0]
-    assert dso.states[0]["D1"]["bids"].price.tolist() == [25.0]
+    assert dso.known(0).area("D1").bids.price.tolist() == [25.0]
     (row,) = top.table("amendments")
     assert (row["provider"], row["quantity_mw"], row["new_quantity_mw"]) == ("A", 4.0, 3.0)
     (late,) = top.table("rejections")
@@ -264,7 +264,7 @@ def test_what_a_bid_offers_to_the_tso_falls_with_it_in_every_scheme(scheme: str)
     dso, ledgers = _dso(RecordingContext(), scheme)
     dso.receive(_message(("b", 1.0, 20.0)))
     _close(dso, "forward")
-    assert (offered_mw(dso.states[0]["D1"]) <= ledgers[0].offered["D1"]).all()
+    assert (offered_mw(dso.known(0).area("D1")) <= ledgers[0].offered["D1"]).all()
 
 
 class Shrinking:

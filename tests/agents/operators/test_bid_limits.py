@@ -17,6 +17,7 @@ from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.operators.operator import OperatorSetup
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.markets.coordination.block import Scheme
+from tandem_sim.markets.coordination.operator_state import AreaState
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.products import Product
 from tandem_sim.markets.schemes import Options, build_schemes
@@ -57,7 +58,7 @@ def _dso(top: RecordingContext, scheme: Scheme, bids: Bids = BOOK) -> DSO:
     for provider, rows in bids.places.items():
         dso.receive(BidsMessage(provider, "DSO-D1", 0, system="D1", bids=bids.pick(rows)))
     dso.close_book(0, ["D1"])
-    dso.refresh = lambda isp: dso.states[0]["D1"].update(grid=LINE)  # type: ignore[method-assign]
+    dso.refresh = lambda isp: dso.note(isp, AreaState(grid=LINE))  # type: ignore[method-assign]
     return dso
 
 

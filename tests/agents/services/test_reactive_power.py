@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import mesa
 import numpy as np
@@ -23,7 +23,7 @@ from tandem_sim.agents.devices.population import ROW, Population
 from tandem_sim.agents.households.fleet import DEVICES, HouseholdFleet, Residents
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.portfolios.households import Inverters
-from tandem_sim.agents.services.reactive_power import ReactivePowerBuyer, ReactivePowerSeller
+from tandem_sim.agents.services.reactive_power import AreaKnowledge, ReactivePowerBuyer, ReactivePowerSeller
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, RegisteredUnit
 from tandem_sim.markets.orders.products import Product
@@ -58,6 +58,10 @@ def send(buyer: ReactivePowerBuyer, bids: Bids, isp: int = 3) -> None:
     buyer.on_reactive_bids(ReactiveBidsMessage(str(bids.provider[0]), "DSO-D", isp, system="D", bids=bids))
 
 
+NOTHING = cast(AreaKnowledge, None)
+"""Nothing is asked of a DSO where a book is closed by hand."""
+
+
 @pytest.fixture
 def recorded() -> Office:
     return Office()
@@ -66,7 +70,7 @@ def recorded() -> Office:
 @pytest.fixture
 def buyer(recorded: Office) -> ReactivePowerBuyer:
     return ReactivePowerBuyer(
-        name="DSO-D", context=recorded.context, system="D", product=PRODUCT, state=lambda isp: {}
+        name="DSO-D", context=recorded.context, system="D", product=PRODUCT, operator_state=NOTHING
     )
 
 
@@ -122,7 +126,7 @@ def test_groups_that_are_not_qualified_for_the_local_market_are_refused(recorded
         context=recorded.context,
         system="D",
         product=PRODUCT,
-        state=lambda isp: {},
+        operator_state=NOTHING,
         register=register,
     )
     for name in ("A", "B", "C"):

@@ -119,7 +119,7 @@ def test_a_run_sends_what_is_drawn(scheme: str, monkeypatch: pytest.MonkeyPatch,
     for message in sent:
         if isinstance(message, StateMessage):
             sender, receiver = (names.get(n, "MarketOperator") for n in (message.sender, message.receiver))
-            found.setdefault((sender, receiver), set()).update(message.entries)
+            found.setdefault((sender, receiver), set()).update(message.entries.entries())
     expected = {("DSO", clearer): set(drawn.to_clearer), (clearer, "DSO"): set(drawn.to_dso)}
     if drawn.from_tso:
         expected["TSO", clearer] = set(drawn.from_tso)

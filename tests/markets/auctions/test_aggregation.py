@@ -14,7 +14,6 @@ from tandem_sim.grids.errors import ClearingError
 from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
 from tandem_sim.markets.auctions.aggregation import AreaProblem, discrete_points, exact_points
 from tandem_sim.markets.cases.clear import clear_case, open_case
-from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
@@ -137,7 +136,7 @@ def test_a_price_over_supply_functions_is_that_of_the_bids_behind_them(need: flo
     for scheme in (build_schemes(Options(aggregation="exact"))["aggregation"], SCHEMES["common"]):
         states, ledger = open_case(case, scheme)
         run_scheme(scheme, states, ledger)
-        assert states[TSO]["balancing"].price_eur_per_mwh == pytest.approx(price), scheme.name
+        assert states.tso.balancing.price_eur_per_mwh == pytest.approx(price), scheme.name
 
 
 def _at_limit(seed: int) -> tuple[GridConstraints, Bids]:

@@ -13,12 +13,13 @@ from tandem_sim.grids.errors import RoundsError
 from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
 from tandem_sim.grids.power_flow.operator_model import OperatorModel
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.auctions.local_and_tso import dso_market, forward_bids, tso_market
-from tandem_sim.markets.auctions.mol_validation import accepted, build_mol, negotiate, validate_mol
+from tandem_sim.markets.auctions.local_and_tso import DsoMarket, ForwardBids, TsoMarket
+from tandem_sim.markets.auctions.mol_validation import BuildMol, ValidateMol, accepted, negotiate
 from tandem_sim.markets.cases.case import Case
 from tandem_sim.markets.cases.clear import clear_case, open_case
-from tandem_sim.markets.coordination.block import TSO, Repeat, Scheme, Written
+from tandem_sim.markets.coordination.block import TSO, Repeat, Scheme, View, Written
 from tandem_sim.markets.coordination.driver import run_scheme
+from tandem_sim.markets.coordination.operator_state import AreaState
 from tandem_sim.markets.schemes import MOL, SCHEMES
 from tandem_sim.testing import check_block
 from tests.markets.hand import book, feeder, system
@@ -28,7 +29,7 @@ from tests.markets.small import random_case
 LIMIT_MW = 25.0
 REDISPATCHED = Scheme(
     name="hybrid behind a local market",
-    steps=(dso_market(), forward_bids(), negotiate(), tso_market(validated=True)),
+    steps=(DsoMarket(), ForwardBids(), negotiate(), TsoMarket(validated=True)),
     shared=MOL,
     source="a test",
     summary="the DSO redispatches first",
@@ -85,36 +86,37 @@ def test_redispatch_behind_the_same_transformer_leaves_less_room() -> None:
 def test_a_list_that_is_safe_is_accepted_at_once_and_bounds_leave_room_for_nothing_unsafe() -> None:
     case = _worked_example()
     states, _ = open_case(case, SCHEMES["hybrid"])
-    states["D"]["called"] = np.array([3.0])
-    written = check_block(validate_mol(), "D", states)
-    assert written.entries["D"]["accepted"]
-    assert written.entries["D"]["offers"] == pytest.approx([5.0], abs=0.026)  # 3 called, 2 more would fit
-    states["D"]["called"] = np.array([10.0])
-    written = check_block(validate_mol(), "D", states)
-    assert not written.entries["D"]["accepted"]
-    assert written.entries["D"]["offers"] == pytest.approx([5.0], abs=0.026)
+    states.update("D", AreaState(called=np.array([3.0])))
+    written = check_block(ValidateMol(), "D", states)
+    assert written.areas["D"].accepted
+    assert written.areas["D"].offers == pytest.approx([5.0], abs=0.026)  # 3 called, 2 more would fit
+    states.update("D", AreaState(called=np.array([10.0])))
+    written = check_block(ValidateMol(), "D", states)
+    assert not written.areas["D"].accepted
+    assert written.areas["D"].offers == pytest.approx([5.0], abs=0.026)
 
 
 def test_what_only_the_power_flow_sees_halves_the_call() -> None:
     """Another branch is overloaded as soon as more than 1 MW is called, and no bid moves its flow."""
     case = _worked_example()
     states, _ = open_case(case, SCHEMES["hybrid"])
-    base: GridConstraints = states["D"]["grid"]
+    base = states.area("D").grid
 
     def power_flow(dp_mw: FloatArray) -> GridConstraints:
         after = base.after(dp_mw)
         hidden = np.where([False, dp_mw[1] > 1.0], 2.0 * after.limit_mw, after.flow_mw)
         return replace(after, flow_mw=hidden)
 
-    states["D"]["power_flow"] = power_flow
+    states.update("D", AreaState(power_flow=power_flow))
     called, rounds = np.array([4.0]), []
     for _ in range(4):
-        states["D"]["called"] = called
-        written = check_block(validate_mol(), "D", states).entries["D"]
-        rounds.append((written["accepted"], float(written["offers"][0])))
-        if written["accepted"]:
+        states.update("D", AreaState(called=called))
+        written = check_block(ValidateMol(), "D", states).areas["D"]
+        rounds.append((written.accepted, float(written.offers[0])))
+        if written.accepted:
             break
-        called = states["D"]["offers"] = written["offers"]
+        called = written.offers
+        states.update("D", AreaState(offers=called))
     assert [done for done, _ in rounds] == [False, False, True]
     assert [bound for _, bound in rounds[:2]] == pytest.approx([2.0, 1.0])
 
@@ -122,18 +124,24 @@ def test_what_only_the_power_flow_sees_halves_the_call() -> None:
 def test_an_area_that_has_not_accepted_is_left_out() -> None:
     case = _worked_example()
     states, _ = open_case(case, SCHEMES["hybrid"])
-    states["D"]["accepted"] = False
-    written = check_block(tso_market(validated=True), TSO, states)
+    states.update("D", AreaState(accepted=False))
+    written = check_block(TsoMarket(validated=True), TSO, states)
     assert written.awards["D"] == pytest.approx([0.0])
-    states["D"]["accepted"] = True
-    assert check_block(tso_market(validated=True), TSO, states).awards["D"] == pytest.approx([10.0])
+    states.update("D", AreaState(accepted=True))
+    assert check_block(TsoMarket(validated=True), TSO, states).awards["D"] == pytest.approx([10.0])
+
+
+class _Stubborn(ValidateMol):
+    """Never accepts a list."""
+
+    def __call__(self, system: str, view: View) -> Written:
+        return Written({system: AreaState(accepted=False)})
 
 
 def test_rounds_are_bounded() -> None:
-    stubborn = replace(validate_mol(), run=lambda area, view: Written({area: {"accepted": False}}))
     scheme = Scheme(
         name="never",
-        steps=(Repeat((build_mol(), stubborn), accepted, 3), tso_market(validated=True)),
+        steps=(Repeat((BuildMol(), _Stubborn()), accepted, 3), TsoMarket(validated=True)),
         shared=MOL,
         source="a test",
         summary="a test",

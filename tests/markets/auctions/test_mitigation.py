@@ -69,7 +69,7 @@ def test_a_pool_never_leaves_more_broken_than_dsos_apart() -> None:
         for schemes in (build_schemes(Options()), POOLED):
             states, ledger = open_case(case, schemes["multilevel-01"])
             check_scheme(schemes["multilevel-01"], states, ledger)
-            penalties = [h["local"].penalty_eur_per_h for h in states.values() if "local" in h]
+            penalties = [a.local.penalty_eur_per_h for a in states.areas.values() if a.knows("local")]
             left.append(max(penalties) if schemes is POOLED else sum(penalties))
         assert left[1] <= left[0] + 1e-6
 

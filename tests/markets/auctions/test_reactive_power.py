@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.auctions.reactive_power import ReactiveTrade, least_cost_mvar, voltage_market
+from tandem_sim.markets.auctions.reactive_power import ReactiveTrade, VoltageMarket, least_cost_mvar
 from tandem_sim.markets.cases.case import Case, CaseArea
 from tandem_sim.markets.cases.clear import clear_case, open_case
 from tandem_sim.markets.coordination.block import TSO, Block
 from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.coordination.operator_state import AreaState
 from tandem_sim.markets.orders.penalties import VOLTAGE_EUR_PER_H_PU2
 from tandem_sim.markets.orders.products import Product
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
@@ -92,8 +93,8 @@ def test_nothing_is_bought_where_voltages_hold(price: float) -> None:
     offers = ("a", 1, 1, 0.6, price), ("b", 1, -1, 0.6, price)
     assert bought(at, *offers) == [0.0, 0.0]
     states, _ = open_case(_case(at, *offers), REACTIVE["multilevel-01"])
-    written = check_block(voltage_market(), "D", states).entries["D"]
-    assert written["grid"].w_pu2.tolist() == at.rows.w_pu2.tolist()
+    written = check_block(VoltageMarket(), "D", states).areas["D"]
+    assert written.grid.w_pu2.tolist() == at.rows.w_pu2.tolist()
 
 
 def test_nobody_is_pushed_out_of_the_band_for_others() -> None:
@@ -137,8 +138,9 @@ def test_rounding_of_the_solver_is_not_left_for_the_active_market() -> None:
     states, _ = open_case(_case(at), REACTIVE["multilevel-01"])
     for miss, left in ((5e-8, 0.0), (5e-7, 5e-7)):
         w = np.array([1.0, 0.9801 - miss])
-        states["D"]["grid"] = replace(at.rows, w_pu2=w, w_min_pu2=np.full(2, 0.9801))
-        grid = check_block(voltage_market(), "D", states).entries["D"]["grid"]
+        grid = replace(at.rows, w_pu2=w, w_min_pu2=np.full(2, 0.9801))
+        states.update("D", AreaState(grid=grid))
+        grid = check_block(VoltageMarket(), "D", states).areas["D"].grid
         assert grid.w_pu2.tolist() == [1.0, 0.9801 - left]
 
 

@@ -235,10 +235,10 @@ def forecast_spec(*edits: Edit) -> Spec:
 
 def test_forecasts_are_what_operators_see_at_their_gates(folder: Path) -> None:
     case = read_case(write_forecasts(folder, forecast_spec()))
-    known = case.forecasts["dso_clear"]["D1"]
-    assert known["forecast"][0].tolist() == [0.0, -0.25, -1.0]
-    assert known["grid"].flow_mw.tolist() == pytest.approx([1.25, 1.0])
-    assert known["scheduled"].expected_mw == pytest.approx(1.25)
+    known = case.forecasts["dso_clear"].areas["D1"]
+    assert known.forecast.p_mw.tolist() == [0.0, -0.25, -1.0]
+    assert known.grid.flow_mw.tolist() == pytest.approx([1.25, 1.0])
+    assert known.scheduled.expected_mw == pytest.approx(1.25)
     cleared = clear_case(
         case, SCHEMES["central-01"]
     )  # the TSO lacks 1.25 - (2 - 1) MW, not the 1 MW of the nets
@@ -249,7 +249,7 @@ def test_one_bus_may_be_listed_and_the_others_inject_nothing(folder: Path) -> No
     case = read_case(
         write_forecasts(folder, forecast_spec(at(DSO, {"bus": [12], "p_mw": [-1], "q_mvar": [0]})))
     )
-    assert case.forecasts["dso_clear"]["D1"]["forecast"][0].tolist() == [0.0, 0.0, -1.0]
+    assert case.forecasts["dso_clear"].areas["D1"].forecast.p_mw.tolist() == [0.0, 0.0, -1.0]
 
 
 def test_a_forecast_without_a_power_flow_is_seen_by_the_linear_model(folder: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_forecast_without_a_power_flow_is_seen_by_the_linear_model(folder: Pat
             change(folder, at("options.offset", "ac")), forecast_spec(at(f"{DSO}.p_mw", [-1e5, 0.0]))
         )
     )
-    assert case.forecasts["dso_clear"]["D1"]["grid"].flow_mw.tolist() == pytest.approx([1e5, 0.0])
+    assert case.forecasts["dso_clear"].areas["D1"].grid.flow_mw.tolist() == pytest.approx([1e5, 0.0])
     assert np.isfinite(clear_case(case, SCHEMES["multilevel-03"]).cost_eur_per_h)
 
 

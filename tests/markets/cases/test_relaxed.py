@@ -111,7 +111,7 @@ def test_prices_count_what_must_not_be_aggravated() -> None:
         assert clear_case(case, scheme).paid_eur_per_h == pytest.approx({TSO: -5.0})
     states, ledger = open_case(case, SCHEMES[RELAXED])
     run_scheme(SCHEMES[RELAXED], states, ledger)
-    answer = states[TSO]["balancing"]
+    answer = states.tso.balancing
     assert answer.price_eur_per_mwh == pytest.approx(5.0)
     assert answer.value_eur_per_mwh[-1] == pytest.approx(-20.0)
 

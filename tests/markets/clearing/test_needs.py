@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.markets.auctions.local_and_tso import Interface, dso_market, tso_market
+from tandem_sim.markets.auctions.local_and_tso import DsoMarket, Interface, TsoMarket
 from tandem_sim.markets.cases.case import Case
 from tandem_sim.markets.cases.clear import forecasts_by_gate, open_case
 from tandem_sim.markets.coordination.block import Scheme
@@ -106,9 +106,9 @@ def test_what_companies_take_is_exchange() -> None:
 def test_a_local_market_that_may_move_its_flow_leaves_nothing_unserved() -> None:
     # The area's 3 MW exceed its 2 MW by 1: it buys 1 MW up, and lets the flow fall instead of buying it back.
     case = system(0.0, book(("td", 0, -1, 9.0, 5.0)), D=feeder(UP_AND_DOWN, 2.0, (-3.0, 0.0)))
-    moving = dso_market(interface=Interface(price_eur_per_mwh=1.0, bound_mw=None))
+    moving = DsoMarket(interface=Interface(price_eur_per_mwh=1.0, bound_mw=None))
     scheme = Scheme(
-        name="moving", steps=(moving, tso_market()), shared=OFFERS, source="a test", summary="a test"
+        name="moving", steps=(moving, TsoMarket()), shared=OFFERS, source="a test", summary="a test"
     )
     ledger = _carried(case, scheme)
     rows = _rows(ledger)

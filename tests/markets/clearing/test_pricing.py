@@ -93,7 +93,7 @@ def test_nobody_is_paid_less_than_it_asked_for_under_any_rule(seed: int, name: s
         run_scheme(scheme, states, ledger)
         for market, systems in ledger.markets.items():
             for system_name, award in systems.items():
-                asked = states[system_name]["bids"].signed_price * award
+                asked = states.of(system_name).bids.signed_price * award
                 assert (ledger.paid[market][system_name] >= asked - 1e-7).all(), (market, system_name)
                 if pricing == "pay-as-bid":
                     assert ledger.paid[market][system_name] == pytest.approx(asked, abs=1e-9)
@@ -147,4 +147,4 @@ def test_duals_that_cancel_out_allocate_nothing() -> None:
     case = system(0.0, book(("t", 0, 1, 1.0, 20.0)), D=feeder(book(), 1.0))
     states, ledger = open_case(case, SCHEMES["common"])
     run_scheme(SCHEMES["common"], states, ledger)
-    assert by_duals(states[TSO]["balancing"], states[TSO]["need"]) == {}
+    assert by_duals(states.tso.balancing, states.tso.need) == {}

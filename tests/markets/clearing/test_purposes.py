@@ -25,7 +25,7 @@ BOTH = pytest.mark.parametrize("scheme", [SCHEMES["common"], EXACT], ids=["commo
 def _sold(case: Case, scheme: Scheme) -> tuple[Ledger, dict[str, Bids]]:
     states, ledger = open_case(case, scheme)
     run_scheme(scheme, states, ledger)
-    return ledger, {name: values["bids"] for name, values in states.items()}
+    return ledger, states.books()
 
 
 def _bought(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:

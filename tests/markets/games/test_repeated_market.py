@@ -12,9 +12,10 @@ import pytest
 from tandem_sim.experiments.runs.bundled import case_path
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.cases.case import Case, read_case
+from tandem_sim.markets.cases.case import Case, GateForecasts, read_case
 from tandem_sim.markets.cases.clear import clear_case, open_case
 from tandem_sim.markets.coordination.block import TSO
+from tandem_sim.markets.coordination.operator_state import SystemState
 from tandem_sim.markets.coordination.state import expected_mw
 from tandem_sim.markets.games.repeated_market import CaseMarket, shifted_case
 from tandem_sim.markets.orders.bids import Bids
@@ -136,9 +137,7 @@ def test_a_shift_leaves_the_need_and_moves_flows(offset: Any) -> None:
     moved = shifted_case(case, {"D1": shift}, node)
     states, _ = open_case(case, SCHEMES["common"])
     after, _ = open_case(moved, SCHEMES["common"])
-    before_mw, after_mw = (
-        expected_mw(h[TSO], {k: v for k, v in h.items() if k != TSO}) for h in (states, after)
-    )
+    before_mw, after_mw = (expected_mw(known.tso, known.areas) for known in (states, after))
     assert float(after_mw.sum()) == pytest.approx(float(before_mw.sum()), abs=1e-12)
     change = after_mw - before_mw
     assert change[case.transmission.interface_node["D1"]] == pytest.approx(0.2)
@@ -175,15 +174,17 @@ def test_the_flow_scheduled_at_a_boundary_follows_the_trade() -> None:
     areas = {k: replace(a, scheduled_mw=0.5) for k, a in case.areas.items()}
     case = replace(case, areas=areas)
     area = case.areas["D1"]
-    entries = {"D1": area.entries(area.network.p_mw, area.network.q_mvar), TSO: {"grid": case.transmission}}
-    case = replace(case, forecasts={"dso_clear": entries})
+    expected = {"D1": area.entries(area.network.p_mw, area.network.q_mvar)}
+    given = GateForecasts(expected, SystemState(grid=case.transmission))
+    case = replace(case, forecasts={"dso_clear": given})
     shift = np.zeros(area.network.n_nodes)
     shift[1] = 0.25
     moved = shifted_case(case, {"D1": shift, TSO: np.array([0.0, 0.1, 0.0])}, 2)
     assert moved.areas["D1"].scheduled_mw == pytest.approx(0.25)
     shifted = moved.forecasts["dso_clear"]
-    np.testing.assert_allclose(shifted["D1"]["forecast"][0], area.network.p_mw + shift)
-    np.testing.assert_allclose(shifted[TSO]["grid"].p_mw, moved.transmission.p_mw)
+    np.testing.assert_allclose(shifted.areas["D1"].forecast.p_mw, area.network.p_mw + shift)
+    assert shifted.tso is not None
+    np.testing.assert_allclose(shifted.tso.grid.p_mw, moved.transmission.p_mw)
     assert float(moved.transmission.p_mw.sum()) == pytest.approx(float(case.transmission.p_mw.sum()) - 0.25)
     for scheme in ("shared-balancing", "multilevel-03"):
         played = CaseMarket(case, SCHEMES[scheme]).play(shift_mw={"D1": shift})

@@ -34,15 +34,16 @@ from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.grids.power_flow.operator_model import OperatorModel
 from tandem_sim.grids.tolerances import AC_WORSENING_SHARE
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.auctions.reactive_power import voltage_market
+from tandem_sim.markets.auctions.reactive_power import VoltageMarket
 from tandem_sim.markets.cases.clear import clear_case, open_case
 from tandem_sim.markets.choices import Method
 from tandem_sim.markets.coordination.block import View
+from tandem_sim.markets.coordination.operator_state import AreaState
 from tandem_sim.markets.grid_checks.prequalification import (
+    Prequalify,
     ac_qualified_mw,
     disqualified_mw,
     envelope_mw,
-    prequalify,
     qualified_mw,
 )
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
@@ -282,9 +283,12 @@ def test_what_has_been_sold_is_part_of_the_base() -> None:
     grid = line(8.0, (0.8, 1.1))
     states, _ = open_case(hand.system(0.0, hand.book(), D=area(grid, bids)), CHECKED["central-02"])
     offers = np.array([0.0, 20.0])
-    own = {**states["D"], "sold": np.array([3.0, 0.0]), "offers": offers}
-    left = prequalify("envelope", "ac").run("D", View(own)).entries["D"]["offers"]
-    free = prequalify("envelope", "ac").run("D", View({**own, "sold": np.zeros(2)})).entries["D"]["offers"]
+    check = Prequalify(method="envelope", check="ac")
+    sold, unsold = (
+        View(states.area("D").updated(AreaState(sold=mw, offers=offers)))
+        for mw in (np.array([3.0, 0.0]), np.zeros(2))
+    )
+    left, free = (check("D", view).areas["D"].offers for view in (sold, unsold))
     assert left[1] == pytest.approx(free[1] - 3.0, abs=5e-3)
 
 
@@ -297,11 +301,13 @@ def test_reactive_power_that_was_bought_is_part_of_the_base() -> None:
         ),
         build_schemes(Options(envelope_check="ac", local_reactive=True))["multilevel-03"],
     )
-    narrow = replace(states["D"]["grid"], w_min_pu2=np.array([0.0, 1.02]))  # wants 0.1 p.u. of it: 1 Mvar
-    written = voltage_market("ac").run("D", View({**states["D"], "grid": narrow})).entries["D"]
-    assert written["reactive_mvar"] == pytest.approx([1.0], rel=1e-3)
-    assert written["ac_limits"].q_mvar == pytest.approx([0.0, 1.0], rel=1e-3)
-    assert "ac_limits" not in voltage_market().run("D", View({**states["D"], "grid": narrow})).entries["D"]
+    own = states.area("D")
+    narrow = replace(own.grid, w_min_pu2=np.array([0.0, 1.02]))  # wants 0.1 p.u. of it: 1 Mvar
+    view = View(own.updated(AreaState(grid=narrow)))
+    written = VoltageMarket(check="ac")("D", view).areas["D"]
+    assert written.reactive_mvar == pytest.approx([1.0], rel=1e-3)
+    assert written.ac_limits.q_mvar == pytest.approx([0.0, 1.0], rel=1e-3)
+    assert not VoltageMarket()("D", view).areas["D"].knows("ac_limits")
 
 
 def test_static_zones_are_not_checked() -> None:

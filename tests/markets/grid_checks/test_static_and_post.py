@@ -17,12 +17,12 @@ from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.grid_checks.flexibility_study import (
     LOW_LOAD_SHARE,
-    Zones,
     fitting_nodes,
     registered_mw,
     worst_cases,
 )
 from tandem_sim.markets.orders.bids import DOWN, UP
+from tandem_sim.markets.orders.zones import Zones
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import book, feeder, system
 from tests.markets.small import random_bids, random_case, random_tree
@@ -38,7 +38,7 @@ def test_zones_by_hand() -> None:
     area = feeder(bids, 5.0, base_mw=(-2.0, 0.0))
     case = system(7.0, book(("t", 0, 1, 9.0, 90.0)), D=area)
     states, _ = open_case(case, STATIC["central-02"])
-    green = states["D"]["zones"].green
+    green = states.area("D").zones.green
     assert green[0, 1] != green[0, 2]  # one of them is red for up
     assert green[1].all()  # worst for down: 2 MW of load and 2 MW more on 5 MW
     outcome = clear_case(case, STATIC["central-02"])

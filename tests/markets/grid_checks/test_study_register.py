@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.markets.choices import Region
-from tandem_sim.markets.grid_checks.flexibility_study import Zones, worst_cases
+from tandem_sim.markets.grid_checks.flexibility_study import worst_cases
 from tandem_sim.markets.grid_checks.study_register import (
     DAY_S,
     EMERGENCY,
@@ -26,6 +26,7 @@ from tandem_sim.markets.grid_checks.study_register import (
     exempt,
 )
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
+from tandem_sim.markets.orders.zones import Zones
 from tests.markets.hand import feeder
 from tests.markets.small import random_tree
 

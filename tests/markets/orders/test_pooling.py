@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.auctions.local_and_tso import forward_bids
+from tandem_sim.markets.auctions.local_and_tso import ForwardBids
 from tandem_sim.markets.cases.clear import clear_case
 from tandem_sim.markets.choices import POOLED_BY, PooledBy
+from tandem_sim.markets.coordination.operator_state import AreaState, OperatorState
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.pooling import in_pools
 from tandem_sim.markets.schemes import Options, build_schemes
@@ -106,10 +106,10 @@ def test_pools_are_what_one_would_count(rows: list[tuple[str, int, int, bool]], 
 
 
 def _forwarded(bids: Bids, sold_mw: list[float], minimum_mw: float, by: PooledBy = "provider") -> list[float]:
-    states: dict[str, dict[str, Any]] = {"T": {}, "D": {"bids": bids, "sold": np.array(sold_mw)}}
-    written = check_block(forward_bids(minimum_mw, by), "D", states)
-    offers: FloatArray = written.entries["D"]["offers"]
-    return [float(x) for x in offers]
+    states = OperatorState()
+    states.update("D", AreaState(bids=bids, sold=np.array(sold_mw)))
+    written = check_block(ForwardBids(pool_minimum_mw=minimum_mw, pooled_by=by), "D", states)
+    return [float(x) for x in written.areas["D"].offers]
 
 
 def test_what_a_local_market_leaves_must_reach_the_minimum_to_be_forwarded() -> None:

@@ -94,7 +94,7 @@ def test_what_a_company_is_spared_is_no_procurement() -> None:
     scheme = build_schemes(Options(pricing="pay-as-cleared"))["integrated"]
     states, ledger = open_case(case, scheme)
     run_scheme(scheme, states, ledger)
-    books = {name: values["bids"] for name, values in states.items()}
+    books = states.books()
     market = scheme.blocks[-1].name
     payments = activation_payments(ledger, books, {(market, s): "TSO" for s in (TSO, "D")}, 0.25)
     found = {(p.payee, p.kind): (p.quantity_mwh, p.amount_eur) for p in payments}

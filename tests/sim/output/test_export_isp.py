@@ -146,8 +146,9 @@ def test_what_the_case_of_an_isp_says(export: Export) -> None:
     assert case.options.options == scenario.scheme_options
     assert (case.options.margins.flow, case.options.margins.voltage_pu) == (0.05, 0.002)
     assert area.network.branches.s_max_mva[area.network.branches.label.index("line 4")] == 0.25
-    assert set(case.forecasts["dso_clear"]) == {"D1"}
-    assert "grid" in case.forecasts["tso_clear"]["T"]
+    assert set(case.forecasts["dso_clear"].areas) == {"D1"}
+    assert case.forecasts["dso_clear"].tso is None
+    assert case.forecasts["tso_clear"].tso is not None
     assert {"D1", "T"} <= {
         row.split(",")[1] for row in (exported.folder / "bids.csv").read_text().split()[1:]
     }
