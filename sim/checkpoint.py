@@ -261,6 +261,7 @@ def _anchors(model: FlexibilityModel) -> tuple[dict[str, object], list[str]]:
         "timetable": model.timetable,
         "calendar": model.calendar,
         "observers": model.observers,
+        "people": model.people,
         "clock": model.clock,
         "recorder": model.recorder,
         "states": model.states,

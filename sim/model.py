@@ -9,9 +9,11 @@ from typing import Any
 
 import mesa
 import numpy as np
+from mesa.agent import AgentSet
 
 from tandem_sim.agents.base.agent import AgentContext, Participant
 from tandem_sim.agents.base.subscriptions import Action, Subscriber, at
+from tandem_sim.agents.households.household import Household, HouseholdSet
 from tandem_sim.agents.operators.operator import Ledgers
 from tandem_sim.agents.services.afrr import AfrrResult
 from tandem_sim.agents.services.flexibility_study import FlexibilityStudyProcess
@@ -97,6 +99,7 @@ class FlexibilityModel(Subscriber, mesa.Model):
             allowed=allowed,
         )
         self._set_agents(builder, creation_order)
+        self.people = HouseholdSet(self, self.fleet_agent, world.homes, world.residents)
         self.observers = list(observers)
         self._delivery: dict[int, Delivery] = {}
         self._reserve: dict[int, AfrrResult] = {}
@@ -147,6 +150,16 @@ class FlexibilityModel(Subscriber, mesa.Model):
             capacity=capacity,
             non_firm=self.non_firm,
         )
+
+    @property
+    def agents_by_type(self) -> dict[type[mesa.Agent], AgentSet]:
+        """Agents by their class; those of `Household` are views that are made on demand."""
+        return {**super().agents_by_type, Household: self.people}
+
+    @property
+    def agent_types(self) -> list[type[mesa.Agent]]:
+        """Classes of agents, households included."""
+        return [*super().agent_types, Household]
 
     def context(self, name: str) -> AgentContext:
         """Time, bus, recorder and random streams of its own for an agent of this name."""

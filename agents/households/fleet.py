@@ -16,6 +16,7 @@ forecast errors.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,6 +76,10 @@ class HouseholdFleet:
             self._state = unlimited.without_orders(self._state, isp).leave(NO_ORDER)[1]
         self._open_accounts()
         self._ahead = IspsAhead(layout, permanent)
+        self.power_kw: FloatArray | None = None
+        """Injection of members (M,) kW in the ISP delivered last; None before the first."""
+        self.shed_kw = np.zeros(len(layout.connections))
+        """Appliances of connections (C,) kW switched off in it."""
 
     @classmethod
     def build(
@@ -144,6 +149,11 @@ class HouseholdFleet:
         return self._layout.horizon
 
     @property
+    def device_states(self) -> tuple[Any, ...]:
+        """State of each class of device, in the order of `Layout.devices`."""
+        return self._state.devices
+
+    @property
     def next_isp(self) -> int:
         """The ISP that the next ``step`` delivers."""
         return self._state.next_isp
@@ -177,6 +187,7 @@ class HouseholdFleet:
         if now.compliance is not None:
             shed = now.compliance.shed_kw
             lost += float(shed.sum() + (now.unconstrained - now.base)[lay.generates].sum()) * lay.hours
+        self.power_kw, self.shed_kw = power, shed
         load = now.readings.connection_load
         change = total(lay.member_group, power - now.base, len(lay.groups))
         return FleetStep(

@@ -1,4 +1,4 @@
-"""Households as agents, and the agent that receives orders for the fleet and reads its meters."""
+"""The agent that receives orders for the fleet of households and simulates it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,6 @@ from tandem_sim.agents.households.fleet import (
     SitesAhead,
 )
 from tandem_sim.grids.types import FloatArray
-
-
-class Household(mesa.Agent):
-    """One household: an agent whose state lives in row `row` of its fleet's arrays."""
-
-    def __init__(self, model: mesa.Model, row: int, site: int, aggregator: str) -> None:
-        super().__init__(model)
-        self.row = row
-        self.site = site
-        self.aggregator = aggregator
 
 
 class FleetAgent(Participant):

@@ -131,6 +131,8 @@ class Layout:
     load_kw: FloatArray
     connections: Connections
     studied: Devices
+    owners: tuple[IntArray, ...]  # of each class of ``devices``, the households that own one
+    connection_of: IntArray  # (H,) connection of every household, -1 for none of its own
 
     def split(self, values: Values) -> list[Values]:
         """Values of members (M,) by class: views."""
@@ -201,7 +203,7 @@ def _fed(parts: Sequence[int], owners: Sequence[IntArray]) -> dict[int, tuple[Fe
     return found
 
 
-def _loads(homes: Households, window: Window) -> tuple[IntArray, FloatArray]:
+def loads_of(homes: Households, window: Window) -> tuple[IntArray, FloatArray]:
     """Inflexible load of households (H,): places in the window, and the kW they are multiplied by."""
     load_at = window.places(window.columns.household_at + homes.load_profile, homes.load_shift)
     return load_at, homes.annual_kwh / window.load_hours[homes.load_profile]
@@ -321,7 +323,7 @@ def layout_of(
     phases = _phases(homes, owners, lv_connections.phases_of)
     status = as_studied(terms, owners, kva, phases)
     groups, group_of = _grouped(owners, status, site_of, residents.aggregator_of, n_sites)
-    load_at, load_kw = _loads(homes, window)
+    load_at, load_kw = loads_of(homes, window)
     load_site, load_place, (load_sum,) = summed(site_of, load_at, load_kw)
     n, apart = _numbered(lv_connections.connection_of)
     plug_in_isp, plug_in_kwh = _plug_in(lv_connections, len(site_of))
@@ -372,6 +374,8 @@ def layout_of(
         studied=Devices.join(
             group_of, kva, phases[np.concatenate(owners)], [known.part == GENERATION for known in CLASSES]
         ),
+        owners=tuple(owners[k] for k in present),
+        connection_of=lv_connections.connection_of,
     )
 
 

@@ -40,12 +40,18 @@ class World:
     calendar: Calendar
     grids: Grids
     fleet: HouseholdFleet
-    aggregator_of: IntArray  # (H,) aggregator of every household by number
+    homes: Households
+    residents: Residents
     low_voltage: LowVoltage | None
     prices: GivenPrices
     forecasts: Mapping[str, GivenForecast]  # given ones, by area
     people: Sequence[AreaHouseholds]  # what households every area has
     household_table: Sequence[str]  # what their table gives, in lines; empty without one
+
+    @property
+    def aggregator_of(self) -> IntArray:
+        """Aggregator of every household (H,) by number."""
+        return self.residents.aggregator_of
 
     @property
     def load_mw(self) -> FloatArray:
@@ -83,7 +89,8 @@ def build_world(scenario: Scenario, folder: Path | None) -> World:
         fleet=_fleet(
             scenario=scenario, calendar=calendar, residents=who, homes=homes, low=low, profiles=profiles
         ),
-        aggregator_of=aggregator_of,
+        homes=homes,
+        residents=who,
         low_voltage=low,
         prices=prices,
         forecasts=given_forecasts(scenario, calendar, folder, grids.sizes_mw()),

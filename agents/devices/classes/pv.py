@@ -50,6 +50,17 @@ class PvGroup(DeviceGroup[PvState, PvReading]):
     at: IntArray
     kwp: FloatArray
     feed_in: FloatArray
+    sum_of_owner: IntArray  # (O,) sum to which the PV of every owner belongs
+
+    def of_owners(self, power_kw: FloatArray, isp: int, kwp: FloatArray, profile: IntArray) -> FloatArray:
+        """Power (O,) kW of owners with peak power `kwp` (O,) and `profile` (O,), out of that of sums (M,).
+
+        What is curtailed of a sum is curtailed of its owners in proportion.
+        """
+        whole = self.read(isp).kw
+        left = np.divide(power_kw, whole, out=np.ones(len(whole)), where=whole > 0.0)
+        place = self.window.places(self.window.columns.pv_at + profile, np.zeros_like(profile))
+        return np.asarray(kwp * self.window.read(isp, place) * left[self.sum_of_owner])
 
     def start(self, isp: int) -> PvState:
         """No state."""
@@ -127,6 +138,7 @@ def _build(at: Premises) -> PvGroup:
         at=place,
         kwp=kwp,
         feed_in=value,
+        sum_of_owner=np.searchsorted(keys, at.group * (n + 1) + at.member_connection).astype(np.int64),
     )
 
 

@@ -67,7 +67,7 @@ def test_every_gate_has_actors_and_is_drawn_or_a_study() -> None:
 
 def test_a_run_has_the_gates_that_are_drawn(everything: tuple[pd.DataFrame, dict[str, list[int]]]) -> None:
     _, gates = everything
-    scheme = SCHEMES[EVERYTHING["scheme"]]
+    scheme = SCHEMES[scenario_of(EVERYTHING, "everything").scheme]
     others = set(GATES) - {block.gate for block in scheme.blocks}
     drawn = [*gates_of_days(), *gates_of_isp()]
     absent = {g.name for g in drawn if g.when == "by scheme"} & others - {"dso_close"}

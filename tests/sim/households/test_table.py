@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tandem_sim.agents.devices.population import ROW
-from tandem_sim.agents.households.fleet_agent import Household
+from tandem_sim.agents.households.household import Household
 from tandem_sim.agents.households.layout import Residents, lay_out
 from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.grids.errors import InputError
@@ -30,7 +30,7 @@ def test_sites_and_aggregators_are_those_of_the_table(tmp_path: Path) -> None:
     model = model_of(with_table(tmp_path, SIX), tmp_path)
     (area,) = model.areas
     of_bus = dict(zip(area.network.bus_index.tolist(), area.network.bus_node.tolist(), strict=True))
-    people = sorted((h for h in model.agents if isinstance(h, Household)), key=lambda h: h.row)
+    people = model.agents_by_type[Household]
     found = [(int(area.site_node[h.site]), h.aggregator) for h in people]
     expected = [(2, "A01"), (3, "A01"), (11, "A01"), (11, "A02"), (61, "A03"), (69, "A01")]
     assert found == [(of_bus[bus], name) for bus, name in expected]
