@@ -92,8 +92,8 @@ def check_declaration(block: Block) -> None:
 def check_block(block: Block, system: str, states: Mapping[str, Values]) -> Written:
     """Run `block` twice on frozen entries: same result, input unchanged, only declared entries written.
 
-    `states` has the entries of each operator by system. Returns what the block wrote. Raises AssertionError for
-    a block that breaks a rule, ValueError for one that changes an array of its input.
+    `states` has the entries of each operator by system. Returns what the block wrote. Raises AssertionError
+    for a block that breaks a rule, ValueError for one that changes an array of its input.
 
     >>> from tandem_sim import schemes
     >>> from tandem_sim.experiments.runs.bundled import case_path

@@ -27,8 +27,8 @@ class PublishedBook:
     """The m bids of all other sellers in one system for the last settled ISP, anonymised.
 
     Balancing markets publish offers, anonymised, soon after delivery (Regulation (EU) 2017/2195, art. 12).
-    Arrays (m,): `direction` is +1 up and -1 down, `quantity_mw` in MW, `price` in EUR/MWh. `bought_mw` has the
-    MW bought of the bids of all sellers by direction.
+    Arrays (m,): `direction` is +1 up and -1 down, `quantity_mw` in MW, `price` in EUR/MWh. `bought_mw` has
+    the MW bought of the bids of all sellers by direction.
 
     >>> book = PublishedBook(
     ...     isp=7,
@@ -53,10 +53,10 @@ class OfferView:
     """Information of an aggregator when it bids for an ISP in one system: own resources, prices, rules.
 
     Arrays (n,) are read-only: direction (+1 up, -1 down), feasible MW, and cost in EUR/MWh with the sign rule
-    of prices (an up bid is paid its price, a down bid pays it). `price_floor` and `price_cap` bound the prices
-    of the product, EUR/MWh. `system` is T (transmission) or the id of an area. `stage` is first, or left for
-    MW that a local market left. `book` is for strategies that declare it in `sees`; it is None before the
-    first ISP is settled.
+    of prices (an up bid is paid its price, a down bid pays it). `price_floor` and `price_cap` bound the
+    prices of the product, EUR/MWh. `system` is T (transmission) or the id of an area. `stage` is first, or
+    left for MW that a local market left. `book` is for strategies that declare it in `sees`; it is None
+    before the first ISP is settled.
 
     >>> view = OfferView(
     ...     isp=0,

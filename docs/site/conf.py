@@ -1,9 +1,9 @@
 """The documentation as a site: README and all pages of docs, as they are on disk, with contents and search.
 
-``make docs`` builds it into build/site. Sphinx reads the top of the repository as its source folder, docstrings
-of public names for the pages in docs/api, and executes the notebooks in docs/notebooks. No page refers to
-another site for fonts, scripts or pictures. A further page is a line in `CONTENTS`; a test compares it with
-the pages there are.
+``make docs`` builds it into build/site. Sphinx reads the top of the repository as its source folder,
+docstrings of public names for the pages in docs/api, and executes the notebooks in docs/notebooks. No page
+refers to another site for fonts, scripts or pictures. A further page is a line in `CONTENTS`; a
+test compares it with the pages there are.
 """
 
 from __future__ import annotations
@@ -100,6 +100,7 @@ nb_execution_mode = "force"  # results of an earlier version of Tandem are not k
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
+nb_output_stderr = "remove"  # notes of libraries; an error ends the build
 autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 autodoc_type_aliases = {name: name for name in ("BoolArray", "FloatArray", "IntArray", "Given", "Instance")}
@@ -190,9 +191,15 @@ def list_parameters(
 
 
 def short_signature(
-    app: Sphinx, what: str, name: str, documented: Any, options: Any, arguments: str | None, returned: str | None
+    app: Sphinx,
+    what: str,
+    name: str,
+    documented: Any,
+    options: Any,
+    arguments: str | None,
+    returned: str | None,
 ) -> tuple[str | None, str | None]:
-    """Signatures without what a reader cannot use: all fields of a scenario, which have a page of their own."""
+    """Signatures without the fields of a scenario, which have a page of their own."""
     return ("(**keys)" if name == "tandem_sim.Scenario" else arguments), returned
 
 

@@ -28,8 +28,8 @@ class Comparison:
     """Key figures of groups of runs, with differences to the first group, `reference`.
 
     ``comparison["losses_mwh"]`` are the rows of one key figure by group. `seeds` are those that all groups
-    have; others are not used. `notes` say what was left out, and versions in which the runs differ. `table` has
-    a row for each key figure and group, with these columns:
+    have; others are not used. `notes` say what was left out, and versions in which the runs differ. `table`
+    has a row for each key figure and group, with these columns:
 
     * ``kpi``, ``unit``, ``meaning``: the key figure (of one by name its path), as the catalogue has it.
     * ``group``, ``scheme``: the group of runs, and its scheme.

@@ -35,8 +35,9 @@ class UnfinishedRun:
     >>> def interrupted(isp: int) -> None:
     ...     if isp == 30:  # on the second day
     ...         raise KeyboardInterrupt
+    >>> small = {"households": 200, "isp_minutes": 60}
     >>> try:
-    ...     run("reference", "cut", days=2, changes={"households": 200, "isp_minutes": 60}, on_isp=interrupted)
+    ...     run("reference", "cut", days=2, changes=small, on_isp=interrupted)
     ... except KeyboardInterrupt:
     ...     found = load_unfinished("cut")
     >>> found.isps <= 24, found.of_isps

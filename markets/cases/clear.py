@@ -28,8 +28,8 @@ from tandem_sim.markets.orders.penalties import admitting
 class Outcome:
     """The result of a scheme for a case. `linear` and `ac` count violations of all distribution grids.
 
-    Costs and payments are in EUR/h, those of a down bid that pays are negative. `interface_mw` is the flow from
-    transmission into each area. `cleared` has an entry (bid id, market, MW) for each bid that was bought.
+    Costs and payments are in EUR/h, those of a down bid that pays are negative. `interface_mw` is the flow
+    from transmission into each area. `cleared` has an entry (bid id, market, MW) for each bid bought.
 
     >>> from tandem_sim import clear
     >>> outcome = clear("alexander-b", "common")["common"]

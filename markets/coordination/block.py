@@ -114,9 +114,9 @@ class Repeat:
 class Scheme:
     """A coordination scheme: a name, its steps, and what operators share. Checked when it is built.
 
-    `steps` are blocks in the order of their gates; `shared` names entries of operator states that other operators
-    may read. Raises `SchemeError` for a block at a gate before that of an earlier block, one that reads an
-    entry that is not there or not shared, and a scheme that sells nothing.
+    `steps` are blocks in the order of their gates; `shared` names entries of operator states that other
+    operators may read. Raises `SchemeError` for a block at a gate before that of an earlier block, one that
+    reads an entry that is not there or not shared, and a scheme that sells nothing.
 
     >>> from tandem_sim import schemes
     >>> scheme = schemes()["multilevel-01"]
