@@ -93,7 +93,7 @@ def test_the_search_finds_a_term(opening: Opening, site: Path) -> None:
 
 def test_the_menu_opens_on_a_telephone(opening: Opening, site: Path) -> None:
     page, seen = opening((site / "index.html").as_uri(), 390, "light")
-    page.locator("label[for=__navigation]").first.click()
+    page.locator(".mobile-header label[for=__navigation]").click()
     page.locator(".sidebar-tree a", has_text="A first week").click()
     page.wait_for_selector("h1")
     assert "A first week" in page.inner_text("h1")
