@@ -44,7 +44,12 @@ def opening(browser: Any) -> Iterator[Opening]:
         )
         page.on("pageerror", lambda error: seen["errors"].append(str(error)))
         page.on("request", lambda request: seen["requests"].append(request.url))
-        page.on("dialog", lambda dialog: (seen["dialogs"].append(dialog.message), dialog.dismiss()))
+
+        def dismissed(dialog: Any) -> None:
+            seen["dialogs"].append(dialog.message)
+            dialog.dismiss()
+
+        page.on("dialog", dismissed)
         page.goto(address)
         return page, seen
 
