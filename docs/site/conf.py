@@ -109,6 +109,7 @@ html_theme = "furo"
 html_title = "Tandem"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_show_search_summary = False  # they are fetched, which a browser refuses for files on disk
 html_copy_source = False
 html_show_sourcelink = False
 pygments_style = "friendly"
