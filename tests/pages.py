@@ -98,7 +98,7 @@ class Page:
     def _sql(self, example: Example) -> None:
         query = self.folder / "block.sql"
         query.write_text(str(example.parsed), encoding="utf-8")
-        self._shell('tandem query "$(cat block.sql)" runs/day/*')
+        self._shell('tandem query "$(cat block.sql)" runs/day/*/')
 
     def _shell(self, line: str) -> None:
         done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
