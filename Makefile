@@ -4,6 +4,7 @@ BIN := .venv/bin
 RUNS := .venv/.runs
 TESTS := .venv/.tests
 DOCS := .venv/.docs
+EXAMPLES := tests/experiments/test_public_interface.py::test_examples_of_docstrings_run
 # One thread a process, since there is one a core; and what is compiled is kept, whatever the environment says.
 ALONE := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
@@ -35,9 +36,9 @@ test: $(TESTS) ## run the tests, one process a core
 	$(ALONE) $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 test-all: $(TESTS) ## run the tests and the long walks that `make test` leaves out
-	$(ALONE) $(BIN)/python -m pytest -q -n auto --dist worksteal -m 'not browser'
+	$(ALONE) $(BIN)/python -m pytest -q -n auto --dist worksteal -m 'not browser and not pages'
 
-test-browser: $(TESTS) ## open a report in Chromium (apt-get install chromium); says so where there is none
+test-browser: $(TESTS) $(DOCS) ## open reports and the site in Chromium (apt-get install chromium); says so where there is none
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	$(ALONE) $(BIN)/python -m pytest -q -rs -m browser tests/browser
 
@@ -49,8 +50,9 @@ lint: $(TESTS) ## check style, format and types
 bench: $(TESTS) ## measure speed beside limits measured in the same run
 	$(ALONE) $(BIN)/python -m tandem_sim.experiments.bench
 
-docs: $(DOCS) ## build the documentation as a site into build/site; nothing is fetched
-	$(BIN)/python -m sphinx -q -W --keep-going -b html -c docs/site . build/site
+docs: $(TESTS) $(DOCS) ## build the documentation as a site into build/site, run its notebooks, code blocks and examples
+	$(ALONE) $(BIN)/python -m sphinx -q -W --keep-going -b html -c docs/site . build/site
+	$(ALONE) $(BIN)/python -m pytest -q -n auto --dist worksteal -m 'not long' tests/test_blocks_of_pages.py $(EXAMPLES)
 
 clean: ## remove the environment, caches and run folders
 	rm -rf .venv build dist runs ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -160,6 +160,10 @@ def load(folder: str | Path) -> Run:
     """The finished run in a folder. Raises `InputError` where there is none.
 
     `load_unfinished` reads what an unfinished run has written so far.
+
+    >>> made = run("reference", "loaded", days=1, changes={"households": 200, "isp_minutes": 60})
+    >>> load("loaded").scenario.days
+    1
     """
     path = Path(folder)
     if not is_there(path / MANIFEST):
@@ -180,6 +184,12 @@ class Run:
     """A finished run: its tables as frames, its key figures, and what made it.
 
     ``run["grid"]`` reads the table ``grid``; docs/formats.md lists tables and columns with their units.
+
+    >>> made = run("reference", "small", days=1, changes={"households": 200, "isp_minutes": 60})
+    >>> made["grid"].groupby("system").size().to_dict()  # a row for each ISP and system
+    {'D1': 24, 'D2': 24, 'T': 24}
+    >>> made.kpis["isps"], made.manifest["seed"]
+    (24, 1)
     """
 
     folder: Path
@@ -299,7 +309,12 @@ def _tried(case: Case, scheme: Scheme) -> Outcome | ClearingError | RoundsError:
 
 @dataclass(frozen=True)
 class Clearing:
-    """The outcome of a case by scheme, and for schemes without a solution the message in `failed`."""
+    """The outcome of a case by scheme, and for schemes without a solution the message in `failed`.
+
+    >>> cleared = clear("alexander-b", ["central-01", "common"])
+    >>> cleared["common"].linear.lines, round(cleared.common_cost_eur_per_h, 2)
+    (0, 385.23)
+    """
 
     case: str
     outcomes: dict[str, Outcome]

@@ -44,11 +44,25 @@ def cut(text: str, longest: int) -> str:
 
 
 class TandemError(Exception):
-    """The base of all errors that Tandem raises itself."""
+    """The base of all errors that Tandem raises itself.
+
+    >>> from tandem_sim import clear
+    >>> try:
+    ...     clear("alexander-b", "comon")
+    ... except TandemError as error:
+    ...     print(type(error).__name__)
+    InputError
+    """
 
 
 class FaultError(TandemError, RuntimeError):
-    """A fault of Tandem: a result that must not occur. The results of the run cannot be trusted."""
+    """A fault of Tandem: a result that must not occur. The results of the run cannot be trusted.
+
+    Please report it. An audit that fails, a double sale and a wrong activation are faults:
+
+    >>> issubclass(AuditError, FaultError), issubclass(InputError, FaultError)
+    (True, False)
+    """
 
 
 def present(value: Value | None, what: str) -> Value:
@@ -67,6 +81,13 @@ class InputError(TandemError, ValueError):
     field: the key, table or column at fault.
     problem: what is wrong with it.
     hint: how to correct it.
+
+    >>> from tandem_sim import read_scenario
+    >>> try:
+    ...     read_scenario("reference", {"dso.ofset": "linear"})
+    ... except InputError as error:
+    ...     print(error)
+    bundled scenario reference: dso.ofset: is an unknown key (did you mean offset?). Known keys here: ...
     """
 
     def __init__(self, source: str, field: str, problem: str, hint: str) -> None:
@@ -111,7 +132,20 @@ class UnknownEntryError(TandemError, AttributeError):
 
 
 class StrategyError(TandemError, ValueError):
-    """An offer that no aggregator may make: whose strategy, and what is wrong."""
+    """An offer that no aggregator may make: whose strategy, and what is wrong.
+
+    >>> from tandem_sim import Offers
+    >>> from tandem_sim.testing import check_strategy
+    >>> class Greedy:
+    ...     learns = False
+    ...
+    ...     def offers(self, view):
+    ...         return Offers(view.cost, 2.0 * view.quantity_mw)
+    >>> check_strategy(lambda seed: Greedy())
+    Traceback (most recent call last):
+    ...
+    tandem_sim.grids.errors.StrategyError: strategy Greedy of A, ISP 0: offers ... MW that it owns
+    """
 
 
 class StrategyLimitError(StrategyError):
@@ -130,7 +164,14 @@ class OverdueError(TandemError):
 
 
 class ClearingError(TandemError, RuntimeError):
-    """An optimisation problem of an auction has no optimum: which auction, and the solver message."""
+    """An optimisation problem of an auction has no optimum: which auction, and the solver message.
+
+    `tandem_sim.clear` does not raise it: the message is in `Clearing.failed`, and other schemes are cleared.
+
+    >>> from tandem_sim import clear
+    >>> clear("alexander-b", "common").failed
+    {}
+    """
 
 
 class RoundsError(TandemError, RuntimeError):

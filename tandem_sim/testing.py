@@ -36,7 +36,15 @@ OWNERS = ("area.", "tso.", "operator.")
 
 
 def freeze(value: Any) -> None:
-    """Make every array inside `value` read-only, so that a block that changes its input fails."""
+    """Make every array inside `value` read-only, so that a block that changes its input fails.
+
+    >>> entries = {"need": np.zeros(2)}
+    >>> freeze(entries)
+    >>> entries["need"][0] = 1.0
+    Traceback (most recent call last):
+    ...
+    ValueError: assignment destination is read-only
+    """
     if isinstance(value, np.ndarray):
         value.flags.writeable = False
     elif isinstance(value, Mapping):
@@ -53,7 +61,11 @@ def freeze(value: Any) -> None:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Equality including arrays, mappings and dataclasses; nan equals nan."""
+    """Equality including arrays, mappings and dataclasses; nan equals nan.
+
+    >>> same({"a": np.array([1.0, np.nan])}, {"a": np.array([1.0, np.nan])})
+    True
+    """
     if isinstance(a, np.ndarray):
         return isinstance(b, np.ndarray) and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     if isinstance(a, Mapping):
@@ -68,7 +80,14 @@ def same(a: Any, b: Any) -> bool:
 
 
 def check_declaration(block: Block) -> None:
-    """A block declares its gate, and the owner of every entry that it reads and writes."""
+    """A block declares its gate, and the owner of every entry that it reads and writes.
+
+    Raises AssertionError otherwise.
+
+    >>> from tandem_sim import schemes
+    >>> for block in schemes()["multilevel-03"].blocks:
+    ...     check_declaration(block)
+    """
     assert block.name
     assert block.gate in GATES
     for name in block.reads + block.writes:
@@ -76,7 +95,21 @@ def check_declaration(block: Block) -> None:
 
 
 def check_block(block: Block, system: str, states: OperatorState) -> Written:
-    """Run `block` twice on frozen entries: same result, input unchanged, only declared entries written."""
+    """Run `block` twice on frozen entries: same result, input unchanged, only declared entries written.
+
+    `states` is what operators know. Returns what the block wrote. Raises AssertionError
+    for a block that breaks a rule, ValueError for one that changes an array of its input.
+
+    >>> from tandem_sim import schemes
+    >>> from tandem_sim.experiments.runs.bundled import case_path
+    >>> from tandem_sim.markets.cases.case import read_case
+    >>> from tandem_sim.markets.cases.clear import open_case
+    >>> scheme = schemes()["multilevel-01"]
+    >>> states, ledger = open_case(read_case(case_path("alexander-b")), scheme)
+    >>> written = check_block(scheme.blocks[0], "D1", states)
+    >>> list(written.awards)  # the market of DSO D1 buys bids of its area only
+    ['D1']
+    """
     check_declaration(block)
     view = view_of(block, system, states)
     freeze(view)
@@ -96,7 +129,17 @@ def check_block(block: Block, system: str, states: OperatorState) -> Written:
 
 
 def check_scheme(scheme: Scheme, states: OperatorState, ledger: Ledger) -> None:
-    """Run a scheme without `Repeat` on `states`, and check every block."""
+    """Run a scheme without `Repeat` on `states`, and check every block.
+
+    Raises AssertionError for a block that breaks a rule, and for more MW sold than offered.
+
+    >>> from tandem_sim import schemes
+    >>> from tandem_sim.experiments.runs.bundled import case_path
+    >>> from tandem_sim.markets.cases.case import read_case
+    >>> from tandem_sim.markets.cases.clear import open_case
+    >>> scheme = schemes()["multilevel-03"]
+    >>> check_scheme(scheme, *open_case(read_case(case_path("alexander-b")), scheme))
+    """
     for block in scheme.blocks:
         for system in systems_of(block, states):
             apply(block, check_block(block, system, states), states, ledger)
@@ -110,7 +153,11 @@ def check_scheme(scheme: Scheme, states: OperatorState, ledger: Ledger) -> None:
 def check_strategy(make: Callable[[int], Strategy], isps: int = 40) -> None:
     """Check a strategy: equal seeds and repeated calls give equal offers, and offers keep the rules.
 
-    Market results sell all its offers at its price; information it has not declared must have no effect.
+    `make` builds a strategy from a seed. Market results sell all its offers at its price; information it has
+    not declared must have no effect. Raises AssertionError, or `StrategyError` for offers that break a rule.
+
+    >>> from tandem_sim import strategies
+    >>> check_strategy(lambda seed: strategies()["withholding"](share=0.5))
     """
     rng = np.random.default_rng(0)
     one, two = make(1), make(1)

@@ -42,6 +42,16 @@ class Participant(Subscriber, mesa.Agent):
     """An agent that communicates only by messages, and acts only at gates.
 
     `roles` are the services that it takes part in, in the order in which they act. It acts before them.
+    `context` has the time (s), the bus, the recorder and random streams of its own.
+
+    >>> import mesa
+    >>> from tandem_sim import Participant, Role
+    >>> class Ear(Role):
+    ...     pass
+    >>> agent = Participant(mesa.Model(rng=0), "monitor", context=None)
+    >>> agent.add_role(Ear())
+    >>> agent.role(Ear) is agent.roles[0], agent.role(Role) is agent.roles[0]
+    (True, True)
     """
 
     def __init__(self, model: mesa.Model, name: str, context: AgentContext) -> None:

@@ -28,7 +28,18 @@ _GATES, _KINDS = "_acts_at_gates", "_handles_messages"
 
 
 def at(*gates: str) -> Callable[[Method], Method]:
-    """Mark a method as what its agent or role does at these gates. Raises ValueError for an unknown gate."""
+    """Mark a method as what its agent or role does at these gates. Raises ValueError for an unknown gate.
+
+    The method gets what the closure is about: the number of an ISP at most gates, the ISPs of a day (a range)
+    at day-ahead gates, blocks of ISPs (a list of ranges) at gates of capacity.
+
+    >>> from tandem_sim import Role, at
+    >>> class Night(Role):
+    ...     @at("dso_clear", "tso_clear")
+    ...     def look(self, isp: int) -> None: ...
+    >>> Night().action("tso_clear") is None, Night().action("settle") is None
+    (False, True)
+    """
     unknown = [gate for gate in gates if gate not in GATES]
     if unknown:
         raise ValueError(f"no such gate: {', '.join(unknown)}; gates are {', '.join(GATES)}")
@@ -36,7 +47,19 @@ def at(*gates: str) -> Callable[[Method], Method]:
 
 
 def on(*kinds: type[Message]) -> Callable[[Method], Method]:
-    """Mark a method as the handler of messages of these classes, and of classes derived from them."""
+    """Mark a method as the handler of messages of these classes, and of classes derived from them.
+
+    >>> from tandem_sim import Role, on
+    >>> from tandem_sim.agents.base.messages import AwardMessage
+    >>> class Awards(Role):
+    ...     mw = 0.0
+    ...     @on(AwardMessage)
+    ...     def add(self, message: AwardMessage) -> None:
+    ...         self.mw += float(message.quantity_mw.sum())
+    >>> awards, message = Awards(), AwardMessage("TSO", "A01", isp=7)
+    >>> awards.handler(message) == awards.add
+    True
+    """
     return _marked(_KINDS, kinds)
 
 
@@ -94,6 +117,16 @@ class Role(Subscriber):
     """A service that an agent takes part in. Its agent passes it the messages and gates it subscribes to.
 
     A role keeps its own data, and forgets those of an ISP that has been settled (`forget`).
+
+    >>> from tandem_sim import Role, at
+    >>> class Clock(Role):
+    ...     @at("settle")
+    ...     def tick(self, isp: int) -> None:
+    ...         self.last = isp
+    >>> clock = Clock()
+    >>> clock.action("settle")(7)
+    >>> clock.last
+    7
     """
 
     def forget(self, isp: int) -> None:

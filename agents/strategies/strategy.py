@@ -27,6 +27,18 @@ class PublishedBook:
     """The m bids of all other sellers in one system for the last settled ISP, anonymised.
 
     Balancing markets publish offers, anonymised, soon after delivery (Regulation (EU) 2017/2195, art. 12).
+    Arrays (m,): `direction` is +1 up and -1 down, `quantity_mw` in MW, `price` in EUR/MWh. `bought_mw` has
+    the MW bought of the bids of all sellers by direction.
+
+    >>> book = PublishedBook(
+    ...     isp=7,
+    ...     direction=np.array([1, 1, -1]),
+    ...     quantity_mw=np.array([2.0, 1.0, 4.0]),
+    ...     price=np.array([61.0, 55.5, 12.0]),
+    ...     bought_mw={1: 1.5, -1: 0.0},
+    ... )
+    >>> float(book.price[book.direction > 0].min())  # the cheapest upward bid, EUR/MWh
+    55.5
     """
 
     isp: int
@@ -41,8 +53,23 @@ class OfferView:
     """Information of an aggregator when it bids for an ISP in one system: own resources, prices, rules.
 
     Arrays (n,) are read-only: direction (+1 up, -1 down), feasible MW, and cost in EUR/MWh with the sign rule
-    of prices (an up bid is paid its price, a down bid pays it). `book` is for strategies that declare it in
-    `sees`; it is None before the first ISP is settled.
+    of prices (an up bid is paid its price, a down bid pays it). `price_floor` and `price_cap` bound the
+    prices of the product, EUR/MWh. `system` is T (transmission) or the id of an area. `stage` is first, or
+    left for MW that a local market left. `book` is for strategies that declare it in `sees`; it is None
+    before the first ISP is settled.
+
+    >>> view = OfferView(
+    ...     isp=0,
+    ...     day_ahead_price=40.0,
+    ...     direction=np.array([1, -1]),
+    ...     quantity_mw=np.array([2.0, 3.0]),
+    ...     cost=np.array([60.0, 30.0]),
+    ...     system="D1",
+    ... )
+    >>> view.book
+    Traceback (most recent call last):
+    ...
+    tandem_sim.grids.errors.WithheldError: reads the published book and does not declare 'book' in `sees`
     """
 
     isp: int
@@ -70,7 +97,12 @@ class Offers:
     """Prices (n,) in EUR/MWh and quantities (n,) in MW to bid, in the order of the view.
 
     `forwardable` (n,) is the consent, bid by bid, to forward MW left by a local market to the TSO; None: by
-    the rules of the seller.
+    the rules of the seller. Quantities lie between 0 and those of the view, prices within its floor and cap;
+    other offers end in a `StrategyError` or truthful bids, as the scenario says (`strategy_fault`).
+
+    >>> offers = Offers(price=np.array([65.0, 25.0]), quantity_mw=np.array([2.0, 1.5]))
+    >>> offers.forwardable is None
+    True
     """
 
     price: FloatArray
@@ -82,7 +114,19 @@ class Offers:
 class SellerResult:
     """Result of the n offers of an ISP over all systems; arrays (n,): MW, EUR/h.
 
-    A down bid that pays has received a negative amount. `cost_eur_per_h` is the cost of the MW sold.
+    A down bid that pays has received a negative amount. `cost_eur_per_h` is the cost of the MW sold; it is
+    negative for a down bid that saves energy.
+
+    >>> result = SellerResult(
+    ...     isp=0,
+    ...     direction=np.array([1, -1]),
+    ...     offered_mw=np.array([2.0, 1.5]),
+    ...     sold_mw=np.array([1.0, 0.0]),
+    ...     received_eur_per_h=np.array([65.0, 0.0]),
+    ...     cost_eur_per_h=np.array([60.0, 0.0]),
+    ... )
+    >>> result.profit_eur_per_h
+    5.0
     """
 
     isp: int
@@ -102,7 +146,27 @@ class Strategy(Protocol):
     """Turns views into offers. A second call for the same ISP and stage must return the same.
 
     `learns` says whether it needs results. A strategy may declare in an attribute ``sees`` which of
-    `OPTIONAL_INPUTS` it uses, and may have the methods of `BaselineStrategy` and `SupplyStrategy`.
+    `OPTIONAL_INPUTS` it uses, and may have the methods of `BaselineStrategy` and `SupplyStrategy`. It is a
+    protocol: a class with these names is a strategy, whatever it is derived from. An exception that it raises
+    becomes a `StrategyError` with the name of the strategy and its seller.
+
+    >>> class Dearer:
+    ...     learns = False
+    ...
+    ...     def offers(self, view: OfferView) -> Offers:
+    ...         return Offers(view.cost + 5.0 * view.direction, view.quantity_mw)
+    ...
+    ...     def learn(self, outcome: SellerResult) -> None:
+    ...         pass
+    >>> view = OfferView(
+    ...     isp=0,
+    ...     day_ahead_price=40.0,
+    ...     direction=np.array([1, -1]),
+    ...     quantity_mw=np.array([2.0, 3.0]),
+    ...     cost=np.array([60.0, 30.0]),
+    ... )
+    >>> Dearer().offers(view).price  # an up bid asks more, a down bid pays less
+    array([65., 25.])
     """
 
     learns: bool
@@ -118,7 +182,18 @@ class Strategy(Protocol):
 
 @runtime_checkable
 class BaselineStrategy(Protocol):
-    """A strategy that changes the baselines its seller declares."""
+    """A strategy that changes the baselines its seller declares.
+
+    Arrays (g,) have one value for each group of resources of the seller, MW of injection: consumption is
+    negative. The built-in strategy below declares 20 % of the MW offered upwards as additional consumption:
+
+    >>> from tandem_sim import strategies
+    >>> inflated = strategies()["baseline-inflation"](share=0.2)
+    >>> isinstance(inflated, BaselineStrategy)
+    True
+    >>> inflated.declared_mw(np.array([-3.0]), np.array([1.0]))
+    array([-3.2])
+    """
 
     def declared_mw(self, baseline_mw: FloatArray, offered_up_mw: FloatArray) -> FloatArray:
         """Baselines (g,) to declare, MW of injection, from expected baselines and MW offered upwards."""
@@ -127,7 +202,16 @@ class BaselineStrategy(Protocol):
 
 @runtime_checkable
 class SupplyStrategy(Protocol):
-    """A strategy that sets the offer price of a unit in the day-ahead market."""
+    """A strategy that sets the offer price of a unit in the day-ahead market.
+
+    >>> class Cheaper:
+    ...     def supply_markup(self, isps: range) -> FloatArray:
+    ...         return np.full(len(isps), -5.0)  # EUR/MWh below marginal cost in every ISP
+    >>> isinstance(Cheaper(), SupplyStrategy)
+    True
+    >>> Cheaper().supply_markup(range(96)).shape
+    (96,)
+    """
 
     def supply_markup(self, isps: range) -> FloatArray:
         """Markup (len(isps),) on marginal cost, EUR/MWh; negative: the unit is scheduled more."""

@@ -27,21 +27,30 @@ SHARES = ("%", "% of rating", "% of limit")
 class Comparison:
     """Key figures of groups of runs, with differences to the first group, `reference`.
 
-    ``comparison["losses_mwh"]`` are the rows of one key figure by group. `table` has a row for each key
-    figure and group:
+    ``comparison["losses_mwh"]`` are the rows of one key figure by group. `seeds` are those that all groups
+    have; others are not used. `notes` say what was left out, and versions in which the runs differ. `table`
+    has a row for each key figure and group, with these columns:
 
-    | column | meaning |
-    |---|---|
-    | ``kpi``, ``unit``, ``meaning`` | the key figure (of one by name its path), as the catalogue has it |
-    | ``group``, ``scheme`` | the group of runs, and its scheme |
-    | ``n`` | `seeds` at which the key figure has a value |
-    | ``mean``, ``low``, ``high`` | mean over them, and its 95 % Student-t interval |
-    | ``pairs`` | seeds at which the first group has a value too |
-    | ``difference``, ``difference_low``, ``difference_high`` | the same of the differences to it, by seed |
-    | ``difference_pct`` | 100 x difference / absolute mean of the first group at these seeds |
+    * ``kpi``, ``unit``, ``meaning``: the key figure (of one by name its path), as the catalogue has it.
+    * ``group``, ``scheme``: the group of runs, and its scheme.
+    * ``n``: `seeds` at which the key figure has a value.
+    * ``mean``, ``low``, ``high``: mean over them, and its 95 % Student-t interval.
+    * ``pairs``: seeds at which the first group has a value too.
+    * ``difference``, ``difference_low``, ``difference_high``: the same of the differences to it, by seed.
+    * ``difference_pct``: 100 x difference / absolute mean of the first group at these seeds.
 
     NaN stands for what there is not: differences of the first group, intervals of one seed, and
     ``difference_pct`` where the unit is percent or the first group has zero.
+
+    >>> from tandem_sim import run
+    >>> small = {"households": 200, "isp_minutes": 60}
+    >>> runs = [run("reference", f"vary/{k}", days=1, seed=k, changes=small) for k in (1, 2)]
+    >>> found = compare(runs)
+    >>> found.reference, found.seeds
+    ('multilevel-03', (1, 2))
+    >>> found.chosen(["isps"]).table[["group", "n", "mean"]]
+               group  n  mean
+    0  multilevel-03  2  24.0
     """
 
     table: pd.DataFrame
@@ -91,6 +100,14 @@ def compare(runs: Iterable[RunFolder], *, against: RunFolder | None = None) -> C
     Runs of the same scheme and rules with several seeds are one group. Differences are taken seed by seed,
     over the seeds that all groups have. Raises `InputError` for runs that cannot be compared: of another
     world, unfinished or damaged. Runs of other versions of Tandem are compared; `Comparison.notes` says so.
+
+    >>> from tandem_sim import run
+    >>> small = {"households": 200, "isp_minutes": 60}
+    >>> names = ("multilevel-03", "central-01")
+    >>> runs = [run("reference", f"runs/{s}", scheme=s, days=1, changes=small) for s in names]
+    >>> found = compare(runs)
+    >>> list(found["isps"].index), found.notes
+    (['multilevel-03', 'central-01'], ())
     """
     if isinstance(runs, str):
         raise InputError("compare", runs, "is one folder", "Give a list of folders")

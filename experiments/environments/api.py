@@ -75,7 +75,17 @@ def parallel_env(
     noise: of a case only, see `CaseWorld`; 0 clears the same ISP every time.
     split: of a case only, number of sellers among whom its bids are distributed, see `dealt`.
 
-    Raises `InputError` for what cannot be read or does not exist.
+    Raises `InputError` for what cannot be read or does not exist. Needs the extra ``rl``.
+
+    >>> import numpy as np
+    >>> env = parallel_env("alexander-b", seed=1, isps=2)
+    >>> observations, _ = env.reset()
+    >>> sorted(observations) == env.possible_agents
+    True
+    >>> truthful = {agent: np.array([0.0, 1.0], dtype=np.float32) for agent in env.agents}
+    >>> _, rewards, *_ = env.step(truthful)
+    >>> all(abs(reward) < 1e-6 for reward in rewards.values())  # bids at cost earn nothing, pay-as-bid
+    True
     """
     _whole("seed", seed, 0)
     world = _world(scenario, scheme, isps, others, noise, split, AllowedCode.of(allow_code))
@@ -99,6 +109,15 @@ def single_agent_env(
     """One seller (else the first) as a Gymnasium environment; see `parallel_env`.
 
     `others` names the strategy of all other sellers; with None it is that of the scenario.
+
+    >>> import numpy as np
+    >>> env = single_agent_env("alexander-b", seed=1, isps=2)
+    >>> observed, _ = env.reset()
+    >>> observed.shape, env.action_space.shape
+    ((10,), (2,))
+    >>> _, reward, terminated, truncated, _ = env.step(np.array([0.1, 1.0], dtype=np.float32))
+    >>> terminated, truncated
+    (False, False)
     """
     _whole("seed", seed, 0)
     world = _world(scenario, scheme, isps, others, noise, split, AllowedCode.of(allow_code))

@@ -40,7 +40,13 @@ class SellersEnv(pettingzoo.ParallelEnv[str, np.ndarray, np.ndarray]):
     """Sellers of one market as agents; see `tandem_sim.experiments.environments.api`.
 
     Episodes end by truncation. The first has the seed of the world, and ``reset(seed=...)`` starts one with
-    another seed; after that every reset draws the next seed from the last one given.
+    another seed; after that every reset draws the next seed from the last one given. Observations are float32
+    arrays (10,), actions arrays (2,), rewards EUR; each by the name of the agent.
+
+    >>> from tandem_sim import parallel_env
+    >>> env = parallel_env("alexander-b", isps=4)
+    >>> env.action_space(env.possible_agents[0]).low.tolist()
+    [-1.0, 0.0]
     """
 
     metadata: dict[str, Any] = {"name": "tandem_sellers_v0", "render_modes": []}  # noqa: RUF012
@@ -134,7 +140,17 @@ class SellersEnv(pettingzoo.ParallelEnv[str, np.ndarray, np.ndarray]):
 
 
 class SellerEnv(gymnasium.Env[np.ndarray, np.ndarray]):
-    """One seller of a market as a Gymnasium environment: `SellersEnv` with a single agent."""
+    """One seller of a market as a Gymnasium environment: `SellersEnv` with a single agent.
+
+    Observations are float32 arrays (10,), actions arrays (2,), rewards EUR.
+
+    >>> from tandem_sim import single_agent_env
+    >>> env = single_agent_env("alexander-b", isps=1)
+    >>> _ = env.reset(seed=3)
+    >>> _, _, terminated, truncated, _ = env.step(np.array([0.0, 1.0], dtype=np.float32))
+    >>> terminated, truncated  # the episode of one ISP is over
+    (False, True)
+    """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
 

@@ -30,6 +30,20 @@ class UnfinishedRun:
     """A run that is not finished: rows of the first `isps` of its `of_isps` ISPs, and what later ones have.
 
     ``unfinished["grid"]`` reads the table ``grid``. Tables that a run writes at its end are not there.
+
+    >>> from tandem_sim import run
+    >>> def interrupted(isp: int) -> None:
+    ...     if isp == 30:  # on the second day
+    ...         raise KeyboardInterrupt
+    >>> small = {"households": 200, "isp_minutes": 60}
+    >>> try:
+    ...     run("reference", "cut", days=2, changes=small, on_isp=interrupted)
+    ... except KeyboardInterrupt:
+    ...     found = load_unfinished("cut")
+    >>> found.isps <= 24, found.of_isps
+    (True, 48)
+    >>> "grid" in found.tables
+    True
     """
 
     folder: Path  # its working folder
@@ -93,6 +107,11 @@ def load_unfinished(folder: str | Path) -> UnfinishedRun:
     """What a run that is not finished has written so far, by the folder of its results or ``.unfinished``.
 
     Raises `InputError` where there is none, and for one that has no checkpoint yet.
+
+    >>> load_unfinished("nowhere")
+    Traceback (most recent call last):
+    ...
+    tandem_sim.grids.errors.InputError: nowhere: folder: holds no unfinished run. Name the folder of a run.
     """
     path = Path(folder).absolute()  # "." has no name
     place = path if path.name.endswith(SUFFIX) or not path.name else unfinished_of(path)

@@ -28,7 +28,18 @@ from tandem_sim.markets.orders.zones import Zones
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The result of a scheme for a case. `linear` and `ac` count violations of all distribution grids."""
+    """The result of a scheme for a case. `linear` and `ac` count violations of all distribution grids.
+
+    Costs and payments are in EUR/h, those of a down bid that pays are negative. `interface_mw` is the flow
+    from transmission into each area. `cleared` has an entry (bid id, market, MW) for each bid bought.
+
+    >>> from tandem_sim import clear
+    >>> outcome = clear("alexander-b", "common")["common"]
+    >>> round(outcome.cost_eur_per_h, 2), outcome.linear.lines
+    (385.23, 0)
+    >>> sorted(outcome.interface_mw)
+    ['D1', 'D2']
+    """
 
     scheme: str
     cost_eur_per_h: float  # procurement from sellers, at their bids

@@ -147,6 +147,17 @@ class Scheme:
     """A coordination scheme: a name, its steps, and what operators share. Checked when it is built.
 
     Blocks that write further entries need a subclass of `AreaState` with these fields: `area_state`.
+
+    `steps` are blocks in the order of their gates; `shared` names entries of operator states that other
+    operators may read. Raises `SchemeError` for a block at a gate before that of an earlier block, one that
+    reads an entry that is not there or not shared, and a scheme that sells nothing.
+
+    >>> from tandem_sim import schemes
+    >>> scheme = schemes()["multilevel-01"]
+    >>> [block.name for block in scheme.blocks]
+    ['dso_market', 'forward_bids', 'tso_market']
+    >>> scheme.information_shared()
+    ('area.exchange', 'area.bids', 'area.offers')
     """
 
     name: str

@@ -66,7 +66,16 @@ MOST_DAYS = 3660
 
 
 class Scenario(Section):
-    """All input of a run: the same scenario gives the same tables."""
+    """All input of a run: the same scenario gives the same tables.
+
+    Its fields are the keys of a scenario file (docs/scenario.md). Scenarios are read, checked and changed by
+    `tandem_sim.read_scenario`; they cannot be changed themselves.
+
+    >>> from tandem_sim import read_scenario
+    >>> scenario = read_scenario("reference", {"days": 2})
+    >>> scenario.isp_minutes, scenario.pools[:2], [area.id for _, area in scenario.areas]
+    (15, ['A01', 'A02'], ['D1', 'D2'])
+    """
 
     name: str = text("Name of the scenario, in tables and figures.")
     description: str = text("Description in a sentence.", "", most=2000, least=0)

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,11 @@ import pytest
 
 from tandem_sim.experiments.report.write import write_report
 from tandem_sim.experiments.runs.run import run_scenario
+from tests.browser.conftest import Opening
+from tests.experiments.report.hostile import make_hostile
 from tests.sim.conftest import HOURLY, small_scenario
 
 pytestmark = pytest.mark.browser
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 DRAWN = """() => [...document.querySelectorAll(".plot canvas")].map(canvas => {
   const found = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
   const colours = new Set();
@@ -27,21 +26,6 @@ DRAWN = """() => [...document.querySelectorAll(".plot canvas")].map(canvas => {
   return colours.size;
 })"""
 """Different opaque colours of each canvas: axes alone have few, lines add theirs."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is missing: pip install -e '.[browser]'"
-    )
-    place = next((path for name in NAMES if (path := shutil.which(name))), None)
-    if place is None:
-        pytest.skip("no Chromium found: apt-get install chromium")
-    sandbox = [] if not hasattr(os, "geteuid") or os.geteuid() else ["--no-sandbox"]  # root has none
-    with api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=place, args=sandbox)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -57,35 +41,22 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def opened(browser: Any, report: Path) -> Iterator[Any]:
-    """Opens the report at a width and in a theme; errors and requests are in ``seen``."""
-    contexts = []
+def opened(opening: Opening, report: Path) -> Callable[[int, str], tuple[Any, dict[str, list[str]]]]:
+    """Opens the report at a width and in a theme; what the page did is in the second value."""
 
-    def opening(width: int, theme: str) -> tuple[Any, dict[str, list[str]]]:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-        contexts.append(context)
-        page = context.new_page()
-        seen: dict[str, list[str]] = {"errors": [], "requests": []}
-        page.on(
-            "console",
-            lambda line: seen["errors"].append(line.text) if line.type in ("error", "warning") else None,
-        )
-        page.on("pageerror", lambda error: seen["errors"].append(str(error)))
-        page.on("request", lambda request: seen["requests"].append(request.url))
-        page.goto(report.as_uri())
+    def open_report(width: int, theme: str) -> tuple[Any, dict[str, list[str]]]:
+        page, seen = opening(report.as_uri(), width, theme)
         page.wait_for_selector("#maps svg")
         return page, seen
 
-    yield opening
-    for context in contexts:
-        context.close()
+    return open_report
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 800, 1400])
 def test_the_page_is_whole(opened: Any, report: Path, width: int, theme: str) -> None:
     page, seen = opened(width, theme)
-    assert seen == {"errors": [], "requests": [report.as_uri()]}
+    assert seen == {"errors": [], "requests": [report.as_uri()], "dialogs": []}
     colours = page.evaluate(DRAWN)
     assert len(colours) == page.locator(".plot").count() > 6
     assert min(colours) > 3, colours
@@ -150,3 +121,24 @@ def test_it_prints_light(opened: Any) -> None:
     page, seen = opened(800, "dark")
     assert len(page.pdf()) > 50_000
     assert seen["errors"] == []
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_a_folder_of_a_stranger_runs_nothing(
+    opening: Opening, report: Path, tmp_path: Path, width: int
+) -> None:
+    folder = tmp_path / "stranger"
+    make_hostile(report.parent / "central-01", folder, huge=True)
+    out = tmp_path / "report.html"
+    write_report([str(folder)], out, None)
+    page, seen = opening(out.as_uri(), width, "light")
+    page.wait_for_selector("#maps svg")
+    page.focus("#time")
+    for key in ("Home", "ArrowRight", "End"):
+        page.keyboard.press(key)
+    for number in range(page.locator(".plot").count()):
+        page.locator(".plot").nth(number).hover()
+    page.locator("#maps svg *").first.hover(force=True)
+    assert seen == {"errors": [], "requests": [out.as_uri()], "dialogs": []}
+    assert page.locator("img").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -16,8 +16,8 @@ from tandem_sim.experiments.results.kpis import kpis_of
 from tandem_sim.experiments.run_folder.tables import SCHEMAS
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
+from tests.pages import ROOT, Page
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 OLD_NAMES = (
     r"`(orders|validation|remedies|register)`",
@@ -156,13 +156,6 @@ def _is_there(page: Path, link: str) -> bool:
 
 
 @pytest.mark.long("simulates two small days and clears two cases, as the page does")
-def test_the_snippets_on_how_to_add_things_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    module, *snippets = re.findall(r"```python\n(.*?)```", _text("extending.md"), re.DOTALL)
-    assert module.startswith("# my_bids.py\n")
-    (tmp_path / "my_bids.py").write_text(module, encoding="utf-8")
-    names: dict[str, object] = {}
-    for snippet in snippets:
-        exec(compile(snippet, "extending.md", "exec"), names)
+def test_the_snippets_on_how_to_add_things_run(tmp_path: Path) -> None:
+    Page(ROOT / "docs" / "extending.md", tmp_path).run()
     assert (tmp_path / "import.png").stat().st_size > 10_000

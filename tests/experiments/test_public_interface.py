@@ -24,7 +24,21 @@ HOURLY = {"isp_minutes": 60, "population.sustain_isps": 1}
 
 @pytest.mark.parametrize(
     "module",
-    ["experiments.api", "experiments.runs.bundled", "grids.errors", "grids.documents.text", "testing"],
+    [
+        "agents.strategies.strategy",
+        "experiments.api",
+        "experiments.comparing.compare",
+        "experiments.environments.api",
+        "experiments.environments.sellers_env",
+        "experiments.run_folder.so_far",
+        "experiments.runs.bundled",
+        "grids.documents.text",
+        "grids.errors",
+        "markets.cases.clear",
+        "markets.coordination.block",
+        "sim.scenario.scenario",
+        "testing",
+    ],
 )
 def test_examples_of_docstrings_run(module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)

@@ -62,11 +62,12 @@ const chooser = document.getElementById("theme");
 chooser.addEventListener("change", () => themed(chooser.value));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => themed(chooser.value));
 
-// On paper: light colours, everything unfolded.
-const unfolded = [];
+// On paper: light colours, everything unfolded, plots as wide as a page between its margins (A4, 182 mm).
+const unfolded = [], PAPER = 680;
 addEventListener("beforeprint", () => {
   for (const part of document.querySelectorAll("details:not([open])")) { part.open = true; unfolded.push(part); }
   themed("light");
+  for (const chart of CHARTS.values()) chart.setSize({ width: PAPER, height: 230 });
 });
 addEventListener("afterprint", () => {
   while (unfolded.length) unfolded.pop().open = false;

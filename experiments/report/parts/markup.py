@@ -65,17 +65,25 @@ def _side(column: int, right: set[int]) -> str | None:
     return "n" if column in right else None
 
 
+POWERS_FROM = 1e15
+"""Numbers of this size are written as powers of ten."""
+
+
 def number(value: float | None, digits: int = 4, signed: bool = False) -> str:
     r"""A number as text: so many significant digits, thousands apart, a real minus sign, never -0.
 
-    >>> number(-0.0), number(0.12344), number(1.5, signed=True)
-    ('0', '0.1234', '+1.5')
+    From 1e15 on it is a power of ten.
+
+    >>> number(-0.0), number(0.12344), number(1.5, signed=True), number(3e38)
+    ('0', '0.1234', '+1.5', '3e38')
     """
     if value is None or not math.isfinite(value):
         return NOTHING
     if abs(value) < 1e-9:
         return "0"
-    if isinstance(value, int) or abs(value) >= 10**digits:
+    if abs(value) >= POWERS_FROM:
+        text = f"{value:.{digits}g}".replace("e+", "e")
+    elif isinstance(value, int) or abs(value) >= 10**digits:
         text = f"{value:,.0f}"
     else:
         text = f"{value:,.{max(digits - 1 - math.floor(math.log10(abs(value))), 0)}f}"

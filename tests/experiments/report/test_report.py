@@ -23,9 +23,8 @@ from tandem_sim.experiments.report.write import write_report
 from tandem_sim.experiments.run_folder.manifest import digests_of
 from tandem_sim.experiments.runs.run import run_scenario
 from tandem_sim.grids.errors import InputError
+from tests.experiments.report.hostile import ATTACK, make_hostile
 from tests.sim.conftest import HALF_HOURLY, HOURLY, small_scenario
-
-ATTACK = "</script><img src=x onerror=alert(1)>"
 
 
 @pytest.fixture(scope="module")
@@ -170,26 +169,7 @@ def test_nothing_comes_from_outside(page: str) -> None:
 
 def test_texts_of_a_stranger_are_only_text(runs: Path, tmp_path: Path, page: str) -> None:
     folder = tmp_path / "stranger"
-    shutil.copytree(runs / "central-01", folder)
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    manifest["scenario"]["name"] = manifest["scenario"]["description"] = ATTACK
-    manifest["notes"] = [ATTACK]
-    manifest["provenance"]["versions"][ATTACK] = ATTACK
-    branches = pd.read_parquet(folder / "branches.parquet")
-    branches["name"] = ATTACK
-    branches["element"] = ATTACK
-    buses = pd.read_parquet(folder / "buses.parquet")
-    buses["name"] = ATTACK
-    settlement = pd.read_parquet(folder / "settlement.parquet")
-    settlement.loc[0, "payee"] = ATTACK
-    settlement.loc[0, "kind"] = ATTACK
-    tables = {"branches": branches, "buses": buses, "settlement": settlement}
-    for name, frame in tables.items():
-        frame.to_parquet(folder / f"{name}.parquet", index=False)
-    kpis = json.loads((folder / "kpis.json").read_text(encoding="utf-8"))
-    (folder / "kpis.json").write_text(json.dumps({**kpis, ATTACK: 1.0}), encoding="utf-8")
-    manifest["files"] = digests_of(folder)
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    make_hostile(runs / "central-01", folder)
     out = tmp_path / "report.html"
     write_report([str(folder)], out, None)
     text = out.read_text(encoding="utf-8")
