@@ -348,8 +348,7 @@ def layout_of(
         )
         for k in present
     )
-    sizes = [len(group.member_group) for group in devices]
-    parts = [CLASSES[k].part for k in present]
+    sizes, parts = [len(group.member_group) for group in devices], [CLASSES[k].part for k in present]
     part = np.repeat(np.array(parts, dtype=np.int64), sizes)
     member_group = _integers([group.member_group for group in devices])
     member = _integers([group.member_connection for group in devices])
