@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from tandem_sim.agents.services.flexibility_study import FlexibilityStudyProcess
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.clearing.solvers import solving_by
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
+from tandem_sim.markets.orders.penalties import admitting
 from tandem_sim.markets.settlement.payments import RESERVE
 from tandem_sim.sim.assembly.agents import AgentBuilder, CreationOrder
 from tandem_sim.sim.assembly.non_firm import add_non_firm
@@ -53,6 +56,13 @@ Observer = Callable[["FlexibilityModel", str, Any], None]
 """Called with the model, a gate and what its closure was about: an ISP, the ISPs of a day, or blocks."""
 PROMPT_S = 50
 """Latency (s) up to which every message arrives before its gate, with the default gates."""
+
+
+@contextmanager
+def auctions_of(scenario: Scenario) -> Iterator[None]:
+    """Within this context, auctions use the solver of a scenario, and penalties above its price limits."""
+    with solving_by(scenario.solver), admitting(scenario.product.admitted_eur_per_mwh):
+        yield
 
 
 class FlexibilityModel(Subscriber, mesa.Model):
@@ -175,17 +185,25 @@ class FlexibilityModel(Subscriber, mesa.Model):
 
     def step(self) -> None:
         """Run all gates up to the delivery of the next ISP; the last step settles the last ISP as well."""
-        ahead = [*self.starts_ahead(), None]
-        for second in ahead[:1] if len(ahead) > 2 else ahead:
-            self.run_through(second)
+        isp = max(-(-self.clock.now() // self.calendar.isp_seconds), 0)  # the first that starts from now on
+        if isp < self.calendar.n_isp:
+            self.run_through(self.calendar.seconds(isp))
+        if isp >= self.calendar.n_isp - 1:
+            self.run_through(None)
 
     def run_through(self, second: int | None) -> None:
         """Run all gates through a second; None: to the end."""
-        if second is not None:
-            self.clock.run_through(second)
-        else:
-            self.clock.run()
-            self.running = False
+        with auctions_of(self.scenario):
+            if second is not None:
+                self.clock.run_through(second)
+            else:
+                self.clock.run()
+                self.running = False
+
+    def run_to(self, second: int, gate: str) -> None:
+        """Run until right before a gate at a second."""
+        with auctions_of(self.scenario):
+            self.clock.run_to(second, gate)
 
     def starts_ahead(self) -> list[int]:
         """Seconds from now on at which ISPs start."""

@@ -8,14 +8,11 @@ what it does at one with ``@at(gate)``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
-from tandem_sim.markets.clearing.solvers import solving_by
 from tandem_sim.markets.coordination.gates import GATES
-from tandem_sim.markets.orders.penalties import admitting
 from tandem_sim.sim.assembly.agents import CreationOrder
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.clock.interruption import requested_end, signals_deferred
@@ -55,7 +52,7 @@ def run(
         creation_order=creation_order,
     )
     due = set() if checkpoints is None else checkpoints.moments(model)
-    with auctions_of(scenario), signals_deferred():
+    with signals_deferred():
         for second in [*sorted(due.union(model.starts_ahead())), None]:
             model.run_through(second)  # agents act at gates and exchange messages, ISPs are delivered
             interrupted = requested_end()
@@ -101,10 +98,3 @@ def start(
         if actions := model.actions(gate):  # of agents, of their roles, of the model: delivery, settlement
             model.clock.gate(gate, model.closures_ahead(gate), actions)
     return model
-
-
-@contextmanager
-def auctions_of(scenario: Scenario) -> Iterator[None]:
-    """Within this context, auctions use the solver of a scenario, and penalties above its price limits."""
-    with solving_by(scenario.solver), admitting(scenario.product.admitted_eur_per_mwh):
-        yield

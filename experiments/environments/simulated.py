@@ -16,7 +16,7 @@ from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.agents.strategies.strategy import Offers, OfferView, SellerResult, Strategy, marked_up
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.model import FlexibilityModel
-from tandem_sim.sim.run import auctions_of, start
+from tandem_sim.sim.run import start
 from tandem_sim.sim.scenario.named_code import check_code
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.timetable import Timetable
@@ -136,8 +136,7 @@ class SimulatedWorld:
         for name, strategy in strategies.items():
             self._by_name[name].bidder.play(strategy)
         self.isp = 0
-        with auctions_of(scenario):
-            model.clock.run_to(self._moments[0], "offer")
+        model.run_to(self._moments[0], "offer")
 
     def views(self, seller: str) -> list[OfferView]:
         """Available MW and costs of a seller's resources in the ISP, as known when it bids."""
@@ -159,15 +158,14 @@ class SimulatedWorld:
         """Run until right before the next bids; after the last, until its ISP is settled."""
         model = self._alive()
         self.isp += 1
-        with auctions_of(self._scenario):
-            if self.isp < self.n_isps:
-                model.clock.run_to(self._moments[self.isp], "offer")
-            elif self.n_isps < self._calendar.n_isp:
-                model.clock.run_through(self._calendar.seconds(self.n_isps))
-            else:
-                model.clock.run()
-                self._running = None
-                model.recorder.close()
+        if self.isp < self.n_isps:
+            model.run_to(self._moments[self.isp], "offer")
+        elif self.n_isps < self._calendar.n_isp:
+            model.run_through(self._calendar.seconds(self.n_isps))
+        else:
+            model.run_through(None)
+            self._running = None
+            model.recorder.close()
 
     def close(self) -> None:
         """Close and remove the tables."""

@@ -123,3 +123,17 @@ def test_a_model_is_a_model_of_mesa(tmp_path: Path) -> None:
     rows = collector.get_agenttype_vars_dataframe(Aggregator)
     assert rows.index.get_level_values("Step").unique().tolist() == list(range(24))
     assert len(rows) == 24 * len(names)
+
+
+def test_a_model_that_is_stepped_gives_the_tables_of_a_run(tmp_path: Path) -> None:
+    """With the solver and the price limits of its scenario, whoever steps it."""
+    given = {**HOURLY, "solver": "highspy", "product": {"price_cap_eur_per_mwh": 400.0}}
+    run(small_scenario(**given), None, tmp_path / "run")
+    model = start(small_scenario(**given), None, tmp_path / "steps")
+    steps = 0
+    while model.running:
+        model.step()
+        steps += 1
+    model.recorder.close()
+    assert steps == 24
+    assert hashes(tmp_path / "run") == hashes(tmp_path / "steps")

@@ -150,7 +150,7 @@ def measured(folder: Path, point: WorldSize) -> dict[str, float]:
 
         with opened(folder, point, [after_delivery(note)]) as (model, out):
             built = time.process_time()
-            model.clock.run_through(model.calendar.seconds(point.isps - 1))
+            model.run_through(model.calendar.seconds(point.isps - 1))
             model.recorder.close()
             found = what_happened(out, point)
     cpu, solves = np.diff(np.array(moments), axis=0).T

@@ -87,10 +87,10 @@ def jobs_of(folder: Path, point: WorldSize, isp: int) -> dict[str, list[BlockJob
             for k, block in enumerate(scheme.blocks)
         )
         second, gates = model.calendar.seconds(isp), GateSettings()
-        model.clock.run_to(second - int(60 * gates.dso_clear), "dso_clear")
+        model.run_to(second - int(60 * gates.dso_clear), "dso_clear")
         for dso in model.dsos:
             dso.scheme = replace(scheme, steps=watched)
-        model.clock.run_through(second - int(60 * gates.prequalify))
+        model.run_through(second - int(60 * gates.prequalify))
         model.recorder.close()
     return jobs
 

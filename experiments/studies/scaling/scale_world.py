@@ -26,7 +26,7 @@ from tandem_sim.grids.network.split import (
     write_nets,
 )
 from tandem_sim.sim.model import FlexibilityModel, Observer
-from tandem_sim.sim.run import auctions_of, start
+from tandem_sim.sim.run import start
 
 GRID = "1-HVMV-mixed-all-1-no_sw"
 VM_PU = 1.025
@@ -146,5 +146,5 @@ def opened(
         str(folder / f"{point.scenario}.yaml"),
         {"households": point.households, "aggregators": point.aggregators},
     )
-    with tempfile.TemporaryDirectory() as out, auctions_of(scenario):
+    with tempfile.TemporaryDirectory() as out:
         yield start(scenario, beside, Path(out), observers=observers), Path(out)

@@ -115,6 +115,6 @@ def test_twenty_dsos_stand_where_the_data_have_load(
     ]
     assert scenario.households == 2000
     world = start(scenario, folder, tmp_path / "out")
-    world.clock.run_through(world.calendar.seconds(0))  # every state solved again by the reference power flow
+    world.run_through(world.calendar.seconds(0))  # every state solved again by the reference power flow
     assert world.transmission.p_mw.sum() == pytest.approx(-(116.1405 - 5 * 3.3183), abs=1e-3)
     world.recorder.close()
