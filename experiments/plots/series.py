@@ -90,12 +90,15 @@ def _areas(runs: Sequence[RunData]) -> list[str]:
     return list(dict.fromkeys(name for data in runs for name in data.distribution))
 
 
-def _households(_: Sequence[RunData]) -> list[RunSeries]:
+def _households(runs: Sequence[RunData]) -> list[RunSeries]:
+    """The classes of every population, and others that a household of any run owns."""
+
     def of(device: str) -> Callable[[RunData], FloatArray]:
         return lambda data: np.asarray(by_class(data)[device].to_numpy(dtype=np.float64))
 
-    looks = (CLASS_LOOK | OTHERS).items()
-    return [RunSeries(f"{label}: injection", "MW", of(device)) for device, (_, label) in looks]
+    owned = {device for data in runs for device in data.table("devices", ["isp", "device"]).device.unique()}
+    looks = CLASS_LOOK | {device: look for device, look in OTHERS.items() if device in owned}
+    return [RunSeries(f"{label}: injection", "MW", of(device)) for device, (_, label) in looks.items()]
 
 
 def _state(_: Sequence[RunData]) -> list[RunSeries]:

@@ -40,7 +40,10 @@ CLASS_LOOK = {
 }
 """Colour and label of the classes of device of every population."""
 _REST = [known for known in CLASSES if known.name not in CLASS_LOOK]
-OTHERS = {of.name: (colour, of.title) for of, colour in zip(_REST, cycle((SKY, BLUE)), strict=False)}
+OTHERS = {
+    of.name: (colour, of.title[0].upper() + of.title[1:])
+    for of, colour in zip(_REST, cycle((SKY, BLUE)), strict=False)
+}
 """Those of other classes, which are shown where a household owns one."""
 LEAST_SHOWN = 1e-3
 """Share of the largest change below which a class has no line."""
