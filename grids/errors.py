@@ -1,8 +1,8 @@
 """All errors of Tandem. `TandemError` is the base class of each, so one clause catches them all.
 
-Three kinds: wrong input (`InputError` and its subclasses, `StrategyError`, `SchemeError`); problems without a
-solution (`ClearingError`, `RoundsError`, `NoEquilibriumError`); faults of Tandem itself (`FaultError` and its
-subclasses), after which no result can be trusted.
+Three kinds: wrong input (`InputError` and its subclasses, `StrategyError`, `SchemeError`, `BaselineError`);
+problems without a solution (`ClearingError`, `RoundsError`, `NoEquilibriumError`); faults of Tandem itself
+(`FaultError` and its subclasses), after which no result can be trusted.
 """
 
 from __future__ import annotations
@@ -108,6 +108,10 @@ class SchemeError(TandemError, ValueError):
 
 class StrategyError(TandemError, ValueError):
     """An offer that no aggregator may make: whose strategy, and what is wrong."""
+
+
+class BaselineError(TandemError, ValueError):
+    """An estimate that no baseline may give: whose method, in which ISP, and what is wrong."""
 
 
 class StrategyLimitError(StrategyError):

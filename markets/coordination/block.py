@@ -45,6 +45,12 @@ GIVEN = frozenset(
 Values = Mapping[str, Any]
 
 
+def foreign(party: Party, reads: tuple[str, ...]) -> tuple[str, ...]:
+    """Entries that are not of the operator state of a party."""
+    own = {"dso": "area.", "tso": "tso.", "operator": "operator."}[party]
+    return tuple(name for name in reads if not name.startswith(own))
+
+
 @dataclass(frozen=True)
 class View:
     """Input of one block: entries of its own operator state, and what the scheme shares of the others."""
@@ -92,8 +98,7 @@ class Block:
 
     def foreign_reads(self) -> tuple[str, ...]:
         """Entries read outside the state of the block's own party."""
-        own = {"dso": "area.", "tso": "tso.", "operator": "operator."}[self.party]
-        return tuple(name for name in self.reads if not name.startswith(own))
+        return foreign(self.party, self.reads)
 
 
 @dataclass(frozen=True)
