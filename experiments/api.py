@@ -223,7 +223,8 @@ class Run:
     @cached_property
     def scheme(self) -> SchemeDescription:
         """The coordination scheme of the run: its blocks, and what operators shared."""
-        return scheme_in(self.manifest, str(self.folder / MANIFEST), self.scenario.scheme_options)
+        source, scenario = str(self.folder / MANIFEST), self.scenario
+        return scheme_in(self.manifest, source, scenario.scheme, scenario.scheme_options)
 
 
 def clear(

@@ -53,8 +53,8 @@ def scheme_named(
     return replace(found, name=name)
 
 
-def check_scheme_names(source: str, names: Iterable[str]) -> None:
-    """Raise `InputError` for a name that no scheme can have. Nothing is imported."""
+def check_scheme_names(source: str, names: Iterable[str], others: Iterable[str] = ()) -> None:
+    """Raise `InputError` for a name that no scheme can have, beside `others`. Nothing is imported."""
     for name in names:
         if name not in ABOUT and not is_code_name(name):
-            check_known(source, [name], [*ABOUT, *installed(SCHEMES)])
+            check_known(source, [name], [*others, *ABOUT, *installed(SCHEMES)])

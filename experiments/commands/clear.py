@@ -29,8 +29,8 @@ def clear_and_show(
     """Clear a case, print the results, and write the files that are requested."""
     given = {name: value for name, value in options.items() if value is not None}
     check_options(given, lambda name: "--" + name.replace("_", "-"))
-    if scheme not in (None, "all"):
-        check_scheme_names("--scheme", [str(scheme)])
+    if scheme is not None:
+        check_scheme_names("--scheme", [scheme], ["all"])
     if out is not None:
         check_file(out, "--out", lambda path: is_list_of(path, {"scheme"}))
     if figure is not None:

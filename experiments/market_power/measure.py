@@ -61,7 +61,7 @@ class PowerRun:
     @property
     def scheme(self) -> SchemeDescription:
         """The coordination scheme of the run."""
-        return scheme_in(self.manifest, MANIFEST)
+        return scheme_in(self.manifest, MANIFEST, self.manifest["scheme"])
 
     @property
     def areas(self) -> list[str]:

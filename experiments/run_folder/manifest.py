@@ -69,24 +69,25 @@ def read_market_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a run for market analysis: scheme, seed, ISPs, zone and areas are checked."""
     found, source = read_manifest(folder), str(folder / MANIFEST)
     _check(_Market, found, source)
-    scheme_in(found, source)
+    scheme_in(found, source, found["scheme"])
     zone = found["scenario"]["zone"]
     if zone not in available_timezones():
         raise InputError(source, "scenario.zone", f"{shown(zone)} is no time zone of the IANA list", REPEAT)
     return found
 
 
-def scheme_in(manifest: Mapping[str, Any], source: str, options: Options = DEFAULTS) -> SchemeDescription:
-    """The coordination scheme of a run, from its manifest, which is the file `source`.
+def scheme_in(
+    manifest: Mapping[str, Any], source: str, name: str, options: Options = DEFAULTS
+) -> SchemeDescription:
+    """The coordination scheme `name` of a run, from its manifest, which is the file `source`.
 
     Runs of earlier versions have no description: a built-in scheme is then described with these `options`.
     Raises `InputError` for a damaged description, or a scheme that is neither described nor built in.
     """
     if COORDINATION in manifest:
         return SchemeDescription.read(manifest[COORDINATION], source, COORDINATION)
-    name = manifest.get("scheme")
     check_known(f"{source}: scheme", [name], list(SCHEMES))
-    return SchemeDescription.of(build_schemes(options)[str(name)])
+    return SchemeDescription.of(build_schemes(options)[name])
 
 
 def digests_of(folder: Path) -> dict[str, str]:
