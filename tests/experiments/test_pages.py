@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,10 +160,15 @@ def _is_there(page: Path, link: str) -> bool:
 def test_the_snippets_on_how_to_add_things_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    module, *snippets = re.findall(r"```python\n(.*?)```", _text("extending.md"), re.DOTALL)
-    assert module.startswith("# my_bids.py\n")
-    (tmp_path / "my_bids.py").write_text(module, encoding="utf-8")
     names: dict[str, object] = {}
-    for snippet in snippets:
-        exec(compile(snippet, "extending.md", "exec"), names)
+    files = []
+    for snippet in re.findall(r"```python\n(.*?)```", _text("extending.md"), re.DOTALL):
+        file = re.match(r"# (\w+\.py)\n", snippet)
+        if file is None:
+            exec(compile(snippet, "extending.md", "exec"), names)
+        else:
+            files.append(file[1])
+            (tmp_path / file[1]).write_text(snippet, encoding="utf-8")
+            importlib.invalidate_caches()
+    assert files == ["my_bids.py", "my_monitor.py", "my_scheme.py", "my_baseline.py"]
     assert (tmp_path / "import.png").stat().st_size > 10_000
