@@ -14,7 +14,7 @@ import pandas as pd
 from tandem_sim.agents.strategies.allowed_code import AllowedCode
 from tandem_sim.agents.strategies.registry import STRATEGIES
 from tandem_sim.agents.strategies.strategy import Strategy
-from tandem_sim.experiments.run_folder.manifest import MANIFEST, read_kpis, read_manifest
+from tandem_sim.experiments.run_folder.manifest import MANIFEST, read_kpis, read_manifest, scheme_in
 from tandem_sim.experiments.run_folder.so_far import is_unfinished
 from tandem_sim.experiments.run_folder.tables import read_table
 from tandem_sim.experiments.runs.bundled import CASES, SCENARIOS, case_path, source_of
@@ -27,9 +27,11 @@ from tandem_sim.grids.errors import ClearingError, InputError, RoundsError
 from tandem_sim.grids.renames import renamed
 from tandem_sim.markets.cases.case import Case, read_case
 from tandem_sim.markets.cases.clear import Outcome, allocate, clear_case
-from tandem_sim.markets.choices import CHOICES
+from tandem_sim.markets.choices import ABOUT, CHOICES
 from tandem_sim.markets.coordination.block import Scheme
+from tandem_sim.markets.coordination.description import SchemeDescription
 from tandem_sim.markets.schemes import DEFAULTS, Options, build_schemes
+from tandem_sim.sim.named_schemes import check_scheme_names, scheme_named
 from tandem_sim.sim.output.tables import UNNEEDED
 from tandem_sim.sim.scenario.scenario import Scenario
 
@@ -119,14 +121,15 @@ def run(
     ----------
     scenario: bundled name, path of a YAML file, `Scenario`, or keys.
     out: folder of the results; it must not exist, unless `overwrite` or `resume` says so.
-    scheme, seed, days: replace those of the scenario.
+    scheme, seed, days: replace those of the scenario; a scheme of one's own is named ``module:SCHEME``.
     changes: any other fields, by path: ``{"dso.offset": "linear"}``.
     folder: where relative paths start; the folder of a file, else the current one.
     figures: draw the figures of `tandem run` too: seconds more.
     overwrite: replace the results of an earlier run.
     resume: resume an unfinished run, and keep a finished one.
     checkpoint_days: simulated days from one checkpoint to the next; 0 for none.
-    allow_code: modules that strategies named ``module:Class`` may be imported from, or packages they are in.
+    allow_code: modules that code named ``module:Class`` (strategies, schemes, ...) may be imported from, or
+        packages that they are in.
     on_isp: called with the number of every ISP that was delivered, from 0.
 
     Raises `InputError` for what cannot be used, `StrategyError` for a strategy that breaks the rules.
@@ -225,7 +228,13 @@ class Run:
     @cached_property
     def scenario(self) -> Scenario:
         """The scenario that was run."""
-        return scenario_of(self.manifest["scenario"], str(self.folder / MANIFEST))
+        return scenario_of(self.manifest["scenario"], str(self.folder / MANIFEST), finished=True)
+
+    @cached_property
+    def scheme(self) -> SchemeDescription:
+        """The coordination scheme of the run: its blocks, and what operators shared."""
+        source, scenario = str(self.folder / MANIFEST), self.scenario
+        return scheme_in(self.manifest, source, scenario.scheme, scenario.scheme_options)
 
 
 def clear(
@@ -238,18 +247,20 @@ def clear(
     pricing: str | None = None,
     boundary_tolerance_mw: float | None = None,
     offset: str | None = None,
+    allow_code: Iterable[str] = (),
 ) -> Clearing:
     """Clear one market instance under one or several schemes.
 
     Parameters
     ----------
     case: bundled name, folder, ``case.json``, or `Case`.
-    schemes: a name or names; without any the scheme of the case, or all.
+    schemes: a name or names, also ``module:SCHEME``; without any that of the case, or all built in.
     grid_prequalification: grid prequalification: envelope (by price), uniform, disqualify or static.
     aggregation: points of residual supply functions: discrete (every `aggregation_step_mw`, MW) or exact.
     pricing: pay-as-bid, pay-as-cleared or locational.
     boundary_tolerance_mw: band around the scheduled flow of shared balancing, MW.
     offset: base state of the linear model: linear, or ac for AC power flow.
+    allow_code: modules that schemes named ``module:SCHEME`` may be imported from, or packages they are in.
 
     Options that are not given are those of the case, or else the defaults. Raises `InputError`. A market
     without a solution does not stop the other schemes; its message is in `Clearing.failed`.
@@ -272,12 +283,14 @@ def clear(
     check_options({**fixed, "offset": offset or "linear"})
     base = next((known for known in OFFSETS if known == offset), None)
     instance = case if isinstance(case, Case) else read_case(case_path(case), base)
-    table = build_schemes(replace(instance.options.options, **fixed))
+    options, allowed = replace(instance.options.options, **fixed), AllowedCode.of(allow_code)
     names = [schemes] if isinstance(schemes, str) else list(schemes or ())
-    check_known("schemes", names, list(table))
+    check_scheme_names("schemes", names)
     if not names:
-        names = [instance.options.scheme] if instance.options.scheme else list(table)
-    found = {name: _tried(instance, table[name]) for name in dict.fromkeys(["common", *names])}
+        names = [instance.options.scheme] if instance.options.scheme else list(ABOUT)
+    wanted = dict.fromkeys(["common", *names])
+    table = {name: scheme_named(name, options, allowed, instance.name, "schemes") for name in wanted}
+    found = {name: _tried(instance, scheme) for name, scheme in table.items()}
     common = found["common"]
     outcomes = {name: o for name in names if isinstance(o := found[name], Outcome)}
     failed = {name: str(found[name]) for name in names if name not in outcomes}

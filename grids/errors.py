@@ -1,8 +1,8 @@
 """All errors of Tandem. `TandemError` is the base class of each, so one clause catches them all.
 
-Three kinds: wrong input (`InputError` and its subclasses, `StrategyError`, `SchemeError`); problems without a
-solution (`ClearingError`, `RoundsError`, `NoEquilibriumError`); faults of Tandem itself (`FaultError` and its
-subclasses), after which no result can be trusted.
+Three kinds: wrong input (`InputError` and its subclasses, `StrategyError`, `SchemeError`, `BaselineError`);
+problems without a solution (`ClearingError`, `RoundsError`, `NoEquilibriumError`); faults of Tandem itself
+(`FaultError` and its subclasses), after which no result can be trusted.
 """
 
 from __future__ import annotations
@@ -146,6 +146,10 @@ class StrategyError(TandemError, ValueError):
     ...
     tandem_sim.grids.errors.StrategyError: strategy Greedy of A, ISP 0: offers ... MW that it owns
     """
+
+
+class BaselineError(TandemError, ValueError):
+    """An estimate that no baseline may give: whose method, in which ISP, and what is wrong."""
 
 
 class StrategyLimitError(StrategyError):

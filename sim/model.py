@@ -108,7 +108,7 @@ class FlexibilityModel(Subscriber, mesa.Model):
             register=self.flexibility,
             allowed=allowed,
         )
-        self._set_agents(builder, creation_order)
+        self._set_agents(builder, creation_order, allowed)
         self.people = HouseholdSet(self, self.fleet_agent, world.homes, world.residents)
         self.observers = list(observers)
         self._delivery: dict[int, Delivery] = {}
@@ -139,7 +139,7 @@ class FlexibilityModel(Subscriber, mesa.Model):
         prompt = prompt and 2 * latency < 60 * scenario.gates.correct  # an award, then an order
         self.reliable = scenario.messages.loss == 0.0 and prompt  # orders must equal awards
 
-    def _set_agents(self, builder: AgentBuilder, creation_order: CreationOrder) -> None:
+    def _set_agents(self, builder: AgentBuilder, creation_order: CreationOrder, allowed: AllowedCode) -> None:
         agents = builder.create(creation_order)
         self.participants = agents.in_order()
         self.operators, self.clearer = agents.operators, agents.clearer
@@ -159,6 +159,7 @@ class FlexibilityModel(Subscriber, mesa.Model):
             register=self.flexibility,
             capacity=capacity,
             non_firm=self.non_firm,
+            allowed=allowed,
         )
 
     @property

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
+from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.sim.assembly.agents import CreationOrder
 from tandem_sim.sim.checkpoint import Checkpoints
@@ -35,12 +36,12 @@ def run(
     allowed: AllowedCode = NO_CODE,
     creation_order: CreationOrder = list,
     on_step: OnStep = lambda step, done, total: None,
-) -> None:
-    """Simulate a scenario and write its tables into `out`. Raises `AuditError` if the tables disagree.
+) -> Scheme:
+    """Simulate a scenario and write its tables into `out`. Returns the coordination scheme.
 
     Arguments as in `start`. With `checkpoints` the run takes more of them. A signal to end (`interruption`)
     takes effect between two ISPs: the run takes a checkpoint and raises `Interrupted`. `on_step` is called
-    while tables are written and checked.
+    while tables are written and checked. Raises `AuditError` if the tables disagree.
     """
     model = start(
         scenario,
@@ -63,6 +64,7 @@ def run(
     model.recorder.close(lambda done, total: on_step("writing tables", done, total))
     on_step("checking tables", 0, 1)
     reconcile(out, scenario.isp_minutes / 60.0)
+    return model.tso.scheme
 
 
 def start(
@@ -78,9 +80,9 @@ def start(
     """A model with all gates ahead. The caller steps it, and closes its recorder.
 
     Relative paths of the scenario start at `folder`, its tables go to `out`; `observers` are called after
-    every gate. With `checkpoints` it continues from the newest one, if any. Strategies of users come from
-    `allowed` code. `creation_order` sorts agents, roles' gates and the like before their creation: no result
-    depends on it, and tests reverse it.
+    every gate. With `checkpoints` it continues from the newest one, if any. Strategies, schemes and
+    baselines of users come from `allowed` code. `creation_order` sorts agents, roles' gates and the like
+    before their creation: no result depends on it, and tests reverse it.
     """
     model = FlexibilityModel(
         scenario,

@@ -1,6 +1,7 @@
-"""Contract tests: conditions that every strategy, block and scheme must fulfil, also those of users.
+"""Contract tests: conditions that code of users must fulfil. Each names the condition that is broken.
 
-A test of a strategy of your own is one line:
+`check_strategy`, `check_scheme` and `check_block`, `check_baseline`, `check_agent`, `check_device`. A test of
+a strategy of your own is one line:
 
 >>> from tandem_sim import strategies
 >>> from tandem_sim.testing import check_strategy
@@ -9,12 +10,18 @@ A test of a strategy of your own is one line:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import pickle
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from tandem_sim.agents.devices.contract import check_device as check_device
+from tandem_sim.agents.strategies.allowed_code import AllowedCode
 from tandem_sim.agents.strategies.strategy import (
     BOOK,
     BaselineStrategy,
@@ -31,6 +38,12 @@ from tandem_sim.markets.coordination.driver import apply, systems_of, view_of
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.coordination.operator_state import Known, OperatorState
+from tandem_sim.markets.settlement.baselines import BaselineMethod
+from tandem_sim.markets.settlement.day_matching import DayIndex
+from tandem_sim.sim.checkpoint import Checkpoints
+from tandem_sim.sim.delivery.own_baseline import CheckedBaseline
+from tandem_sim.sim.model import FlexibilityModel
+from tandem_sim.sim.run import start
 
 OWNERS = ("area.", "tso.", "operator.")
 
@@ -206,3 +219,110 @@ def check_strategy(make: Callable[[int], Strategy], isps: int = 40) -> None:
         assert one.supply_markup(range(96)).shape == (96,)
     if isinstance(one, BaselineStrategy):
         assert one.declared_mw(np.ones(2), np.ones(2)).shape == (2,)
+
+
+def check_baseline(make: Callable[[int, DayIndex], BaselineMethod], days: int = 12) -> None:
+    """Check a baseline on hourly readings of five meters: a load with a daily shape, noise and activations.
+
+    Equal readings give equal estimates, also after pickling; estimates are n numbers or nan, never infinite;
+    the arrays that it is given stay as they are.
+
+    >>> from tandem_sim.markets.settlement.baselines import BaselineRules, MeterHistory
+    >>> class LastReading:
+    ...     def __init__(self, meters, days):
+    ...         self.last = np.full(meters, np.nan)
+    ...     def estimate(self, isp, declared_mw):
+    ...         return self.last
+    ...     def read(self, isp, metered_mw, active):
+    ...         self.last = np.where(active, self.last, metered_mw)
+    >>> check_baseline(lambda meters, days: LastReading(meters, days))
+    """
+    meters, rng = 5, np.random.default_rng(0)
+    index = DayIndex(
+        {isp: isp // 24 for isp in range(24 * days)},
+        {isp: 60 * (isp % 24) for isp in range(24 * days)},
+        {day: day % 7 < 5 for day in range(days)},
+        60,
+    )
+    one, two = make(meters, index), make(meters, index)
+    for isp in range(24 * days):
+        metered = -1.0 - np.sin(isp % 24 / 24.0 * np.pi) + rng.normal(0.0, 0.1, meters)
+        active, declared = rng.random(meters) < 0.2, np.where(rng.random(meters) < 0.1, np.nan, metered)
+        found = CheckedBaseline("under test", meters, one).estimate(isp, declared)
+        _frozen(one.estimate if isp == 0 else two.estimate, isp, declared)
+        twin = np.array(two.estimate(isp, declared), dtype=np.float64)
+        assert same(found, twin), "equal readings give different estimates"
+        for method in (one, two):
+            _frozen(method.read, isp, metered, active)
+        if isp == 12 * days:
+            two = pickle.loads(pickle.dumps(two))
+
+
+def _frozen(call: Callable[..., object], isp: int, *arrays: np.ndarray[Any, Any]) -> None:
+    """Call with arrays that cannot be changed."""
+    freeze(arrays)
+    try:
+        call(isp, *arrays)
+    except ValueError as error:
+        raise AssertionError(f"changes an array that it is given, or fails: {error}") from error
+
+
+def check_agent(add: Callable[..., None], options: Mapping[str, Any] | None = None) -> None:
+    """Simulate a small day with an extension, and check the agents and roles that it adds.
+
+    `add` is the extension, a function of a module, with the `options` of the scenario. Agents handle every
+    message that they receive; no mapping or set of theirs has an entry for an ISP that was settled; a run
+    resumed from a checkpoint at noon writes the same tables (to 1e-9) as one that is not. It takes seconds.
+    """
+    from tandem_sim.experiments.api import read_scenario
+
+    name = f"{add.__module__}:{add.__qualname__}"
+    small: dict[str, Any] = {"days": 1, "isp_minutes": 60, "households": 60, "population.sustain_isps": 1}
+    extension = {"name": name, "options": dict(options or {})}
+    scenario = read_scenario("reference", {**small, "extensions": [extension]})
+    allowed, tables = AllowedCode((add.__module__,)), []
+    with TemporaryDirectory() as folder:
+        kept = Checkpoints(Path(folder), {}, key=bytes(32))
+        for part, checkpoints in (("whole", None), ("resumed", kept)):
+            out = Path(folder) / part
+            out.mkdir()
+            model = start(scenario, None, out, checkpoints=checkpoints, allowed=allowed)
+            if checkpoints is not None:
+                for _ in range(12):
+                    model.step()
+                checkpoints.save(model)
+                model = start(scenario, None, out, checkpoints=checkpoints, allowed=allowed)
+            while model.running:
+                _step(model)
+            _check_forgotten(model)
+            model.recorder.close()
+            tables.append({path.stem: pd.read_parquet(path) for path in sorted(out.glob("*.parquet"))})
+    for table, whole in tables[0].items():
+        try:
+            pd.testing.assert_frame_equal(whole, tables[1][table], rtol=0.0, atol=1e-9)
+        except AssertionError as error:
+            raise AssertionError(f"a resumed run has another table {table}: {error}") from error
+
+
+def _step(model: FlexibilityModel) -> None:
+    try:
+        model.step()
+    except TypeError as error:
+        raise AssertionError(f"ISP {model.steps + 1}: {error}") from error
+
+
+def _check_forgotten(model: FlexibilityModel) -> None:
+    """Nothing that was added keeps an ISP after the last one was settled."""
+    for who, part in _added(model):
+        for name, value in vars(part).items():
+            if isinstance(value, dict | set | frozenset):
+                isps = [key for key in value if type(key) is int and 0 <= key < model.calendar.n_isp]
+                assert not isps, f"{who}: {name} keeps ISP {isps[0]} after it was settled (see forget)"
+
+
+def _added(model: FlexibilityModel) -> Iterator[tuple[str, object]]:
+    """Agents and roles whose class is not Tandem's own."""
+    for agent in model.participants:
+        for part in (agent, *agent.roles):
+            if not type(part).__module__.startswith("tandem_sim."):
+                yield f"{type(part).__name__} of {agent.name}", part

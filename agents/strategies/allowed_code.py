@@ -8,7 +8,7 @@ distribution registers as an entry point needs no permission: its installation i
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -16,11 +16,14 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from tandem_sim.grids.documents.text import one_line
+from tandem_sim.grids.documents.text import hint, is_code_name, is_module_name, one_line
 from tandem_sim.grids.errors import InputError, present
 
 GROUP, EXTENSIONS = "tandem_sim.strategies", "tandem_sim.extensions"
-"""Entry points that are strategies or extensions: a name for scenarios, and the ``module:Class`` it means."""
+SCHEMES, BASELINES = "tandem_sim.schemes", "tandem_sim.baselines"
+"""Groups of entry points: a name for scenarios, and the ``module:Class`` it means."""
+LISTED = {GROUP: " (tandem strategies)", SCHEMES: " (tandem schemes)"}
+"""Commands that list the names of a group."""
 FLAG = "--allow-code"
 
 
@@ -37,10 +40,12 @@ class AllowedCode:
             raise InputError(FLAG, modules, "is one name", "Give a list of names of modules")
         names = tuple(modules)
         for name in names:
-            if not _is_dotted(name) or name.endswith(".py"):
+            if not is_module_name(name) or name.endswith(".py"):
                 meant = name.partition(":")[0].removesuffix(".py")
                 advice = (
-                    f"Give {meant}" if _is_dotted(meant) else "Give it as Python imports it, say my.module"
+                    f"Give {meant}"
+                    if is_module_name(meant)
+                    else "Give it as Python imports it, say my.module"
                 )
                 raise InputError(FLAG, repr(name), "is no name of a module", advice)
         return cls(names)
@@ -70,10 +75,23 @@ def module_of(name: str) -> str | None:
     return module if colon else None
 
 
-def is_class_name(name: str) -> bool:
-    """Whether a name reads ``module:Class``, both sides as Python writes them."""
+def check_code_name(name: str, built_in: Collection[str], what: str, group: str) -> None:
+    """Raise ValueError for a name that is not built in, not installed in the `group`, and no ``module:name``.
+
+    `what` is what it would name, for the message. Nothing is imported.
+    """
     module, _, attribute = name.partition(":")
-    return _is_dotted(module) and attribute.isidentifier()
+    if module.endswith(".py") or "/" in module:
+        stem = module.rpartition("/")[2].removesuffix(".py")
+        raise ValueError(
+            f"{name} is a file. Name its module and class, such as {stem}:{attribute or 'MyClass'}"
+        )
+    if name in built_in or is_code_name(name):
+        return
+    if module_of(name) is not None:
+        raise ValueError(f"{name} cannot be imported: it is no module:Class")
+    if name not in (others := installed(group)):
+        raise ValueError(f"{name} is no {what}. {hint(name, [*built_in, *others])}")
 
 
 def installed(group: str = GROUP) -> dict[str, list[EntryPoint]]:
@@ -90,28 +108,30 @@ def installed(group: str = GROUP) -> dict[str, list[EntryPoint]]:
     return found
 
 
-def imported(name: str, allowed: AllowedCode, field: str, group: str = GROUP) -> Any:
+def imported(
+    name: str, allowed: AllowedCode, field: str, group: str = GROUP, source: str = "scenario"
+) -> Any:
     """Import ``module:Class`` or an entry point by name: its code runs.
 
-    Raises `InputError`, naming `field`, if it is not allowed or cannot be imported.
+    Raises `InputError`, naming `source` and `field`, if it is not allowed or cannot be imported.
     """
-    allowed.check(name, "scenario", field)
+    allowed.check(name, source, field)
     module, _, attribute = name.partition(":")
-    entry = None if attribute else _only(name, field, group)
+    entry = None if attribute else _only(name, source, field, group)
     try:  # code of users may raise anything
         return getattr(import_module(module), attribute) if entry is None else entry.load()
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         raise InputError(
-            "scenario",
+            source,
             field,
             f"{name} cannot be imported ({describe(error)})",
             "Name module:Class of a module that is installed or on PYTHONPATH, and that can be imported",
         ) from error
 
 
-def _only(name: str, field: str, group: str) -> EntryPoint:
+def _only(name: str, source: str, field: str, group: str) -> EntryPoint:
     """The entry point of a name. `InputError` if there is none, or if several distributions have one."""
     entries = installed(group).get(name, [])
     if len(entries) == 1:
@@ -119,16 +139,16 @@ def _only(name: str, field: str, group: str) -> EntryPoint:
     if entries:
         several = ", ".join(f"{origin(entry)} ({entry.value})" for entry in entries)
         raise InputError(
-            "scenario",
+            source,
             field,
             f"{name} is registered by several distributions: {several}",
             f"Uninstall all but one, or name module:Class and pass {FLAG}",
         )
     raise InputError(
-        "scenario",
+        source,
         field,
         f"{name} cannot be imported (no installed distribution registers it)",
-        f"Name one that is built in or installed (tandem strategies), or module:Class and pass {FLAG}",
+        f"Name one that is built in or installed{LISTED.get(group, '')}, or module:Class and pass {FLAG}",
     )
 
 
@@ -154,13 +174,13 @@ def source_files(names: Iterable[str]) -> list[Path]:
     for any other module its one file. Modules that are not found, or are no file, are left out: a run that
     needs them raises an error.
     """
-    known: dict[str, list[EntryPoint]] = {}
+    known: list[Mapping[str, list[EntryPoint]]] = []
     modules: set[str] = set()
     for name in names:
         module = module_of(name)
         if module is None:
-            known = known or installed(EXTENSIONS) | installed()
-            modules |= {entry.module for entry in known.get(name, [])}
+            known = known or [installed(group) for group in (GROUP, EXTENSIONS, SCHEMES, BASELINES)]
+            modules |= {entry.module for of_group in known for entry in of_group.get(name, [])}
         else:
             modules.add(module)
     return list(dict.fromkeys(path for module in sorted(modules) for path in _files_of(module)))
@@ -186,7 +206,3 @@ def _files_of(module: str) -> Iterator[Path]:
             found = (path for folder in folders for path in Path(folder).rglob("*.py"))
             yield from sorted(path for path in found if path.is_file())  # a pipe or a device has no end
             return
-
-
-def _is_dotted(name: str) -> bool:
-    return all(part.isidentifier() for part in name.split("."))

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from tandem_sim.agents.strategies.allowed_code import (
+    GROUP,
     NO_CODE,
     AllowedCode,
+    check_code_name,
     describe,
     imported,
-    installed,
-    is_class_name,
-    module_of,
 )
 from tandem_sim.agents.strategies.best_response import BestResponse
 from tandem_sim.agents.strategies.inc_dec import IncDec
@@ -31,7 +30,6 @@ from tandem_sim.agents.strategies.strategy import (
     declared_inputs,
 )
 from tandem_sim.agents.strategies.time_limit import LIMIT_S, within
-from tandem_sim.grids.documents.text import hint
 from tandem_sim.grids.errors import InputError, OverdueError, StrategyError, StrategyLimitError
 
 STRATEGIES: dict[str, type[Strategy]] = {
@@ -100,18 +98,7 @@ def check_name(name: str) -> None:
 
     Nothing is imported.
     """
-    module, _, attribute = name.partition(":")
-    if module.endswith(".py") or "/" in module:
-        stem = module.rpartition("/")[2].removesuffix(".py")
-        raise ValueError(
-            f"{name} is a file. Name its module and class, such as {stem}:{attribute or 'MyClass'}"
-        )
-    if name in STRATEGIES or is_class_name(name):
-        return
-    if module_of(name) is not None:
-        raise ValueError(f"{name} cannot be imported: it is no module:Class")
-    if name not in (others := installed()):
-        raise ValueError(f"{name} is no strategy. {hint(name, [*STRATEGIES, *others])}")
+    check_code_name(name, STRATEGIES, "strategy", GROUP)
 
 
 def _made(

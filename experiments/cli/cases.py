@@ -17,7 +17,7 @@ from tandem_sim.experiments.cli.choices import (
     complete_scheme,
     one_of,
 )
-from tandem_sim.experiments.cli.options import CaseName, Quiet, Schemes, Verbose
+from tandem_sim.experiments.cli.options import AllowCode, CaseName, Quiet, Schemes, Verbose
 from tandem_sim.experiments.runs.logs import log_to_terminal, terminal
 from tandem_sim.grids.choices import OFFSETS, POINTS, RULES
 from tandem_sim.markets.choices import ABOUT, KINDS, METHODS, PRICINGS
@@ -28,7 +28,7 @@ def clear(
     scheme: Annotated[
         str | None,
         typer.Option(
-            help=f"A coordination scheme ({one_of(ABOUT)}), or all. [default: all]",
+            help=f"A coordination scheme ({one_of([*ABOUT, 'module:SCHEME'])}), or all. [default: all]",
             autocompletion=complete_scheme,
         ),
     ] = None,
@@ -65,6 +65,7 @@ def clear(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the results to this JSON file.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the results into this PNG file.")] = None,
+    allow_code: AllowCode = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -83,7 +84,7 @@ def clear(
         "boundary_tolerance_mw": boundary_tolerance_mw,
         "offset": offset,
     }
-    clear_and_show(case, scheme, given, out, figure, quiet=quiet)
+    clear_and_show(case, scheme, given, out, figure, allow_code=allow_code or (), quiet=quiet)
 
 
 def game(

@@ -56,11 +56,21 @@ def convert(
 
 
 def schemes() -> None:
-    """List coordination schemes, their steps and the data shared."""
+    """List coordination schemes: built in, installed, your own.
+
+    Steps, and the data shared, of those that are built in.
+    """
+    from tandem_sim.agents.strategies.allowed_code import FLAG, installed, origin
+    from tandem_sim.agents.strategies.allowed_code import SCHEMES as GROUP
     from tandem_sim.experiments.results.terminal_tables import scheme_list
     from tandem_sim.markets.schemes import SCHEMES
 
     typer.echo(scheme_list(SCHEMES, terminal_width()))
+    for name, entries in sorted(installed(GROUP).items()):
+        use = " (not used: the name is built in)" if name in SCHEMES else ""
+        for entry in entries:
+            _echo(f"{name}: {entry.value}, installed by {origin(entry)}{use}")
+    _echo(f"module:SCHEME: a scheme of your own, with {FLAG} module; see tandem_sim.Scheme")
 
 
 def scenarios(

@@ -48,8 +48,8 @@ Fields = Annotated[
 AllowCode = Annotated[
     list[str] | None,
     typer.Option(
-        help="Module, or package, that strategies named module:Class may be imported from. Its code runs. "
-        "May be repeated.",
+        help="Module, or package, that code named module:Class (strategies, schemes, ...) may be imported "
+        "from. Its code runs. May be repeated.",
         metavar="MODULE",
     ),
 ]

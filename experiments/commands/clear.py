@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from tandem_sim.experiments.figures.clearing import plot_clearing
 from tandem_sim.experiments.results.terminal_tables import allocation_table, clearing_tables
 from tandem_sim.experiments.run_folder.outputs import PNG_FILE, check_file, is_list_of, is_png, write_json
 from tandem_sim.experiments.runs.logs import terminal
-from tandem_sim.grids.documents.text import check_known
 from tandem_sim.markets.choices import ABOUT
+from tandem_sim.sim.named_schemes import check_scheme_names
 
 
 def clear_and_show(
@@ -23,19 +23,20 @@ def clear_and_show(
     out: Path | None,
     figure: Path | None,
     *,
+    allow_code: Sequence[str] = (),
     quiet: bool,
 ) -> None:
     """Clear a case, print the results, and write the files that are requested."""
     given = {name: value for name, value in options.items() if value is not None}
     check_options(given, lambda name: "--" + name.replace("_", "-"))
     if scheme is not None:
-        check_known("--scheme", [scheme], ["all", *ABOUT])
+        check_scheme_names("--scheme", [scheme], ["all"])
     if out is not None:
         check_file(out, "--out", lambda path: is_list_of(path, {"scheme"}))
     if figure is not None:
         check_file(figure, "--figure", is_png, PNG_FILE)
     wanted = None if scheme is None else list(ABOUT) if scheme == "all" else [scheme]
-    cleared = clear(case, wanted, **given)
+    cleared = clear(case, wanted, **given, allow_code=allow_code)
     entries = cleared.entries()
     if out is not None:
         failed = [{"scheme": name, "error": problem} for name, problem in cleared.failed.items()]

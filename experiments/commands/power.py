@@ -20,8 +20,7 @@ from tandem_sim.experiments.runs.logs import terminal
 from tandem_sim.experiments.runs.run import check_inside, check_outputs
 from tandem_sim.experiments.runs.scenario import fields_of
 from tandem_sim.experiments.sweeps.runs import write_table
-from tandem_sim.grids.documents.text import check_known
-from tandem_sim.markets.choices import ABOUT
+from tandem_sim.sim.named_schemes import check_scheme_names
 
 KNOWN: dict[str, Known] = {
     "power.json": lambda path: is_object_of(path, {"reference", "strategic", "schemes"}),
@@ -47,8 +46,8 @@ def measure_power(
     """Make the runs that measure market power, and write and print the results."""
     check_workers(workers)
     files = {name: out / name for name in KNOWN}
-    check_known("--scheme", schemes, list(ABOUT))
-    check_known("--reference", [reference], list(ABOUT))
+    check_scheme_names("--scheme", schemes)
+    check_scheme_names("--reference", [reference])
     trials = plan(scenario, schemes, seeds, fields_of(fields), reference)
     check_outputs((), True, {path: KNOWN[name] for name, path in files.items()})
     check_inside([out / "runs"])

@@ -20,8 +20,7 @@ from tandem_sim.experiments.runs.moments import isp_at
 from tandem_sim.experiments.runs.progress import ProgressLines, isp_shown, waiting
 from tandem_sim.experiments.runs.run import DAY_S, check_inside, check_outputs, check_run, run_scenario
 from tandem_sim.experiments.runs.scenario import faults_named, fields_of, read_scenario
-from tandem_sim.grids.documents.text import check_known
-from tandem_sim.markets.choices import ABOUT
+from tandem_sim.sim.named_schemes import check_scheme_names
 from tandem_sim.sim.scenario.scenario import Scenario
 
 
@@ -47,14 +46,14 @@ class RunRequest:
 
 def simulate(asked: RunRequest) -> None:
     """Simulate a scenario under each scheme, and print the KPIs side by side."""
-    check_known("--scheme", asked.schemes, list(ABOUT))
+    check_scheme_names("--scheme", asked.schemes)
     fixed = {k: v for k, v in {"seed": asked.seed, "days": asked.days}.items() if v is not None}
     fixed |= fields_of(asked.fields)
     names = list(dict.fromkeys(asked.schemes or [read_scenario(asked.scenario, fixed)[0].scheme]))
     plans = [(name, *read_scenario(asked.scenario, {**fixed, "scheme": name})) for name in names]
     tell_unusual(plans[0][1])
     out, several = asked.out, len(plans) > 1
-    folders = {name: out / name if several else out for name in names}
+    folders = {name: out / name.replace(":", ".") if several else out for name in names}
     if several:
         check_inside(folders.values())
     with faults_named(source_of(asked.scenario)):

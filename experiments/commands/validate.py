@@ -80,10 +80,11 @@ def _verdict(lines: Iterable[str]) -> str:
 
 
 def _unchecked(code: Mapping[str, str]) -> list[str]:
-    """A line for each strategy that is not checked because it is code of others."""
+    """A line for each strategy, extension, scheme or baseline not checked because it is code of others."""
     lines = []
     for field, name in code.items():
-        says = f"{field} names {name}: code that is not imported here, so its options are not checked"
+        part = "it is" if field == "scheme" else "its options are"
+        says = f"{field} names {name}: code that is not imported here, so {part} not checked"
         module = module_of(name)
         lines.append(f"{says}. A run needs {FLAG} {module}." if module else f"{says}.")
     return lines

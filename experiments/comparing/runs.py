@@ -94,7 +94,7 @@ def _read(folder: Path) -> ComparedRun:
     for name in files if isinstance(files, dict) else ():
         if not is_there(folder / Path(name).name):
             raise InputError(str(folder), shown(name), "is missing in this run", REPEAT)
-    scenario = scenario_of(manifest["scenario"], source)
+    scenario = scenario_of(manifest["scenario"], source, finished=True)
     return ComparedRun(
         name=str(folder),
         fields=scenario.model_dump(mode="json", by_alias=True),

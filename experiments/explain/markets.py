@@ -15,7 +15,8 @@ from tandem_sim.experiments.explain.tables import (
 )
 from tandem_sim.experiments.explain.words import capital, name_of, needed, part_of, per_mwh
 from tandem_sim.grids.tolerances import EQUAL_MW, EQUAL_PRICE_EUR_PER_MWH
-from tandem_sim.markets.coordination.block import TSO, Block
+from tandem_sim.markets.coordination.block import TSO
+from tandem_sim.markets.coordination.description import BlockDescription
 
 POST_QUALIFY = "post_qualify"
 
@@ -27,7 +28,7 @@ class ClearedMarket:
     `offered_mw` is the part of the bid not yet sold when the market cleared, before bid checks of a DSO.
     """
 
-    block: Block
+    block: BlockDescription
     price: float
     need_mw: float  # injection needed; 0 in a local market, which keeps its interface flow
     penalty_eur_per_h: float
@@ -77,7 +78,7 @@ def steps_of(at: IspTables, bid: Bid, called: Mapping[str, float]) -> Iterator[B
 
 
 def _market(
-    at: IspTables, bid: Bid, block: Block, rows: pd.DataFrame, left_mw: float, called_mw: float
+    at: IspTables, bid: Bid, block: BlockDescription, rows: pd.DataFrame, left_mw: float, called_mw: float
 ) -> ClearedMarket:
     own = bid.system if block.party == "dso" else None
     last = at.last_called(block.name, bid.direction, own)
@@ -140,7 +141,7 @@ def against(bid: Bid, gain: float) -> str:
     return f"with the bid {per_mwh(abs(gain))} {'in' if gain > 0 else 'out of'} the money"
 
 
-def _checked(bid: Bid, block: Block, rows: pd.DataFrame) -> str:
+def _checked(bid: Bid, block: BlockDescription, rows: pd.DataFrame) -> str:
     """How much of all offers in the bid's area and direction a DSO allowed or forwarded."""
     offered, allowed = allowed_mw(rows, bid)
     of = f"{part_of(allowed, offered)} that its area offered {bid.way}"
@@ -156,7 +157,7 @@ def allowed_mw(rows: pd.DataFrame, bid: Bid) -> tuple[float, float]:
     return float(rows[f"offered_{bid.way}_mw"].iloc[0]), float(rows[f"allowed_{bid.way}_mw"].iloc[-1])
 
 
-def _closed(bid: Bid, block: Block, row: pd.Series) -> str:
+def _closed(bid: Bid, block: BlockDescription, row: pd.Series) -> str:
     """A market that takes no bids of areas."""
     price = float(row.price_eur_per_mwh)
     worth = f"; its price was {per_mwh(price)}" if math.isfinite(price) else ""
@@ -166,6 +167,6 @@ def _closed(bid: Bid, block: Block, row: pd.Series) -> str:
     return f"{name} {needed(float(row.need_mw))}{worth}; it {how}."
 
 
-def reads(block: Block, entry: str) -> bool:
+def reads(block: BlockDescription, entry: str) -> bool:
     """Whether a block reads an entry of another operator's state."""
     return entry in block.foreign_reads()

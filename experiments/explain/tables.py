@@ -15,8 +15,8 @@ from tandem_sim.experiments.run_folder.tables import read_table
 from tandem_sim.experiments.runs.moments import isp_at
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.tolerances import EQUAL_MW
-from tandem_sim.markets.coordination.block import TSO, Scheme
-from tandem_sim.markets.schemes import build_schemes
+from tandem_sim.markets.coordination.block import TSO
+from tandem_sim.markets.coordination.description import SchemeDescription
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.output.tables import TABLES
 from tandem_sim.sim.scenario.scenario import Scenario
@@ -107,9 +107,9 @@ class IspTables:
         return self.run.scenario
 
     @cached_property
-    def scheme(self) -> Scheme:
-        """The coordination scheme with the options of the scenario."""
-        return build_schemes(self.scenario.scheme_options)[self.scenario.scheme]
+    def scheme(self) -> SchemeDescription:
+        """The coordination scheme of the run."""
+        return self.run.scheme
 
     @property
     def hours(self) -> float:

@@ -25,10 +25,10 @@ from tandem_sim.experiments.market_power.structure import (
     structure,
 )
 from tandem_sim.experiments.results.statistics import difference
-from tandem_sim.experiments.run_folder.manifest import read_kpis, read_market_manifest
+from tandem_sim.experiments.run_folder.manifest import MANIFEST, read_kpis, read_market_manifest, scheme_in
 from tandem_sim.experiments.run_folder.tables import read_table
 from tandem_sim.grids.errors import InputError
-from tandem_sim.markets.schemes import SCHEMES
+from tandem_sim.markets.coordination.description import SchemeDescription
 
 SAFETY = ("violated_isps", "violated_isps_created", "unserved_mwh")
 """KPIs that are reported with every cost."""
@@ -59,6 +59,11 @@ class PowerRun:
         return float(self.manifest["scenario"]["isp_minutes"]) / 60.0
 
     @property
+    def scheme(self) -> SchemeDescription:
+        """The coordination scheme of the run."""
+        return scheme_in(self.manifest, MANIFEST, self.manifest["scheme"])
+
+    @property
     def areas(self) -> list[str]:
         """Distribution areas, in the order of the scenario."""
         return [area["id"] for area in self.manifest["scenario"]["distribution"]]
@@ -66,8 +71,8 @@ class PowerRun:
     @cached_property
     def residual(self) -> pd.DataFrame:
         """Rows of `residual_supply` of all markets."""
-        scheme = SCHEMES[self.manifest["scheme"]]
-        parts = [residual_supply(m, self.sellers, self.activations) for m in markets_of(scheme, self.areas)]
+        markets = markets_of(self.scheme, self.areas)
+        parts = [residual_supply(m, self.sellers, self.activations) for m in markets]
         return pd.concat(parts, ignore_index=True)
 
     @property
@@ -164,7 +169,6 @@ def figures_of(run: PowerRun) -> dict[str, Any]:
         }
         for name, rows in _by_provider(run.sellers).items()
     }
-    scheme = SCHEMES[run.manifest["scheme"]]
     return {
         "total": {
             **_with_day_ahead(seller_figures(run.sellers, run.hours), sum(margin.values())),
@@ -173,7 +177,7 @@ def figures_of(run: PowerRun) -> dict[str, Any]:
         "sellers": sellers,
         "markets": {
             market.name: structure(run.residual[run.residual.market == market.name], run.hours)
-            for market in markets_of(scheme, run.areas)
+            for market in markets_of(run.scheme, run.areas)
         },
         "procurement_eur": procurement_eur(run.settlement, run.areas),
         "day_ahead_bill_eur": float((run.schedules.p_mw * run.schedules.price_eur_per_mwh).sum()) * run.hours,

@@ -19,6 +19,7 @@ from tandem_sim.experiments.results.run_data import LOCAL_MARKETS
 from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.coordination.block import Scheme
+from tandem_sim.markets.coordination.description import SchemeDescription
 from tandem_sim.markets.orders.bids import DOWN, UP
 
 SIDES = {"up": UP, "down": DOWN}
@@ -43,13 +44,13 @@ class Market:
         return ~market.isin(LOCAL_MARKETS) if self.markets is None else market.isin(self.markets)
 
 
-def markets_of(scheme: Scheme, areas: Sequence[str]) -> list[Market]:
+def markets_of(scheme: Scheme | SchemeDescription, areas: Sequence[str]) -> list[Market]:
     """The TSO's market of a scheme and the local ones, if it has any."""
     names = [block.name for block in scheme.blocks]
     local = tuple(name for name in names if name in LOCAL_MARKETS)
     buying = [b for b in scheme.blocks if b.buyer == "tso"]
     open_to_areas = any(name in block.reads for block in buying for name in _OFFERS)
-    first = names.index(buying[0].name)
+    first = names.index(buying[0].name) if buying else len(names)
     before = tuple(name for name in names[:first] if name in LOCAL_MARKETS)
     found = [Market(T, (T, *areas) if open_to_areas else (T,), None, before)]
     for k, market in enumerate(local):

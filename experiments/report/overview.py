@@ -14,7 +14,6 @@ from tandem_sim.experiments.report.parts.markup import NOTHING, Markup, joined, 
 from tandem_sim.experiments.report.parts.money import procurement
 from tandem_sim.experiments.report.parts.read import ReportRun, other_world
 from tandem_sim.markets.coordination.block import TSO
-from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.markets.settlement.payments import FOR_ENERGY
 
 UNLISTED = "Other"
@@ -101,7 +100,7 @@ def _about_one(run: ReportRun) -> dict[str, str]:
     return {
         "Scenario": scenario.name,
         "Description": scenario.description,
-        "Scheme": f"{scenario.scheme}: {build_schemes(scenario.scheme_options)[scenario.scheme].summary}",
+        "Scheme": f"{scenario.scheme}: {run.run.scheme.summary}",
         "Seed": str(scenario.seed),
         "From": f"{data.local[0]:%A %d %B %Y %H:%M}, {data.zone}",
         "ISPs": f"{len(run.isps)} of {number(data.hours * 60.0)} minutes",

@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tandem_sim.markets.coordination.block import Scheme
+from tandem_sim.markets.coordination.description import SchemeDescription
 from tandem_sim.markets.orders.flexibility_register import unit_of
 from tandem_sim.markets.settlement.payments import RESERVE
 from tandem_sim.sim.assembly.agents import TSO_NAME
@@ -158,7 +159,7 @@ def units(trades: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
-def write_conflicts(run: Path, scheme: Scheme, hours: float) -> None:
+def write_conflicts(run: Path, scheme: Scheme | SchemeDescription, hours: float) -> None:
     """Compute both tables of a run folder from its `activations`, ISP by ISP, and write them there."""
     buyer_of, conflict_parts, unit_parts = buyer_of_market(scheme), [], []
     for rows in _whole_isps(run / "activations.parquet"):

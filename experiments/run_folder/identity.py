@@ -4,8 +4,8 @@ Three records. The first two are SHA-256 digests over named parts, so that diffe
 
 * the **world**: all inputs that do not depend on the choice of rules. Calendar, seed, grids, units, loads,
   population, measured profiles, forecast errors, links. Runs of one world may be compared.
-* the **run**: the world, and all else that changes a byte of the tables: scheme and rules, strategies and
-  their source, Tandem's code, versions of libraries. Only a run with the same identity is resumed.
+* the **run**: the world, and all else that changes a byte of the tables: scheme and rules, code of users
+  by its source, Tandem's code, versions of libraries. Only a run with the same identity is resumed.
 * **provenance**: versions and machine. They are recorded and have no effect.
 
 Name, description and paths are part of none of them: a file is identified by its content.
@@ -25,7 +25,6 @@ from typing import Any
 
 from tandem_sim import agents, grids, markets, sim
 from tandem_sim.agents.strategies.allowed_code import source_files
-from tandem_sim.agents.strategies.registry import STRATEGIES
 from tandem_sim.grids.documents.text import read_bytes
 from tandem_sim.grids.io.read import is_file
 from tandem_sim.grids.published.read import series_path
@@ -117,7 +116,7 @@ def identity_of(scenario: Scenario, folder: Path | None) -> Identity:
     rules = {f"scenario: {key}": _digest_of(fields[key]) for key in fields if key not in (*WORLD, *ASIDE)}
     run = {
         **rules,
-        **_strategy_sources(scenario),
+        **_code_sources(scenario),
         "code": code_digest(),
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},
@@ -216,9 +215,9 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def _strategy_sources(scenario: Scenario) -> dict[str, str]:
-    """Digest of the source of every strategy that is not Tandem's own; nothing is imported for it."""
-    names = sorted(set(code_names(scenario).values()) - STRATEGIES.keys())
+def _code_sources(scenario: Scenario) -> dict[str, str]:
+    """Digest of the source of all code of users that the scenario names; nothing is imported for it."""
+    names = sorted(set(code_names(scenario).values()))
     return {f"source of {name}": _digest_of_files(source_files([name])) for name in names}
 
 

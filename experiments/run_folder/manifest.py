@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import available_timezones
@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tandem_sim.grids.documents.json_reader import LARGEST_JSON, read_json, read_json_object
 from tandem_sim.grids.documents.text import check_known, is_there, one_line, read_text, shown
 from tandem_sim.grids.errors import InputError
-from tandem_sim.markets.schemes import SCHEMES
+from tandem_sim.markets.coordination.description import SchemeDescription
+from tandem_sim.markets.schemes import DEFAULTS, SCHEMES, Options, build_schemes
 
-MANIFEST, KPIS, FILES = "manifest.json", "kpis.json", "files"
+MANIFEST, KPIS, FILES, COORDINATION = "manifest.json", "kpis.json", "files", "coordination"
 REPEAT = "Delete the folder, and run it again"
 MOST_KPIS = 20_000
 """Most KPIs of a run, entries of KPIs by name counted each: there are a thousand areas at most."""
@@ -68,11 +69,25 @@ def read_market_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a run for market analysis: scheme, seed, ISPs, zone and areas are checked."""
     found, source = read_manifest(folder), str(folder / MANIFEST)
     _check(_Market, found, source)
-    check_known(f"{source}: scheme", [found["scheme"]], list(SCHEMES))
+    scheme_in(found, source, found["scheme"])
     zone = found["scenario"]["zone"]
     if zone not in available_timezones():
         raise InputError(source, "scenario.zone", f"{shown(zone)} is no time zone of the IANA list", REPEAT)
     return found
+
+
+def scheme_in(
+    manifest: Mapping[str, Any], source: str, name: str, options: Options = DEFAULTS
+) -> SchemeDescription:
+    """The coordination scheme `name` of a run, from its manifest, which is the file `source`.
+
+    Runs of earlier versions have no description: a built-in scheme is then described with these `options`.
+    Raises `InputError` for a damaged description, or a scheme that is neither described nor built in.
+    """
+    if COORDINATION in manifest:
+        return SchemeDescription.read(manifest[COORDINATION], source, COORDINATION)
+    check_known(f"{source}: scheme", [name], list(SCHEMES))
+    return SchemeDescription.of(build_schemes(options)[name])
 
 
 def digests_of(folder: Path) -> dict[str, str]:

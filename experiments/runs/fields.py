@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from tandem_sim.agents.choices import ABOUT_STRATEGIES
 from tandem_sim.markets.choices import ABOUT
+from tandem_sim.markets.settlement.baselines import METHODS
 from tandem_sim.sim.scenario.described import written
 from tandem_sim.sim.scenario.scenario import Scenario
 
@@ -24,7 +25,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "scenario.md"
 BEGIN = "<!-- Fields of a scenario, written by python -m tandem_sim.experiments.runs.fields -->"
 END = "<!-- end of fields -->"
 HEAD = "| key | meaning | unit | default | may be | usual |\n|---|---|---|---|---|---|"
-NAMED = {"scheme": tuple(ABOUT), "strategy": tuple(ABOUT_STRATEGIES)}
+NAMED = {"scheme": tuple(ABOUT), "strategy": tuple(ABOUT_STRATEGIES), "settlement.baseline": METHODS}
 """Fields of type text that take names of a list too."""
 REQUIRED = object()
 

@@ -17,18 +17,26 @@ from tandem_sim.experiments.figures.figures import plot_run
 from tandem_sim.experiments.results.kpis import kpis_of
 from tandem_sim.experiments.run_folder.conflicts import write_conflicts
 from tandem_sim.experiments.run_folder.identity import Identity, asked_id, identity_of, provenance, versions
-from tandem_sim.experiments.run_folder.manifest import FILES, MANIFEST, check_unchanged, digests_of, read_kpis
+from tandem_sim.experiments.run_folder.manifest import (
+    COORDINATION,
+    FILES,
+    MANIFEST,
+    check_unchanged,
+    digests_of,
+    read_kpis,
+)
 from tandem_sim.experiments.run_folder.outputs import FOREIGN, Known, part_fault, write_json
 from tandem_sim.experiments.run_folder.own_files import LOG, REPLACED, RUN, remove_figures, run_fault
 from tandem_sim.experiments.run_folder.unfinished import check_unfinished, unfinished_of, working_folder
 from tandem_sim.experiments.runs.logs import log_to_file
 from tandem_sim.grids.documents.json_reader import read_json_object
-from tandem_sim.grids.documents.text import one_line
+from tandem_sim.grids.documents.text import is_code_name, one_line
 from tandem_sim.grids.errors import InputError, StaleError, printable
 from tandem_sim.grids.power_flow.operator_model import Margins
 from tandem_sim.markets.cases.options import CaseOptions
+from tandem_sim.markets.choices import ABOUT
 from tandem_sim.markets.coordination.block import TSO as T
-from tandem_sim.markets.schemes import build_schemes
+from tandem_sim.markets.coordination.description import SchemeDescription
 from tandem_sim.sim.assembly.grids import grid_contents
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.export_isp import IspExport
@@ -66,8 +74,8 @@ def run_scenario(
     written to a working folder beside `out` and moved when complete. A checkpoint is kept there every
     `checkpoint_s` seconds of simulated time (0: never). `resume` continues from the newest checkpoint and
     keeps a complete run. A run that fails before its first checkpoint leaves nothing. Figures are drawn if
-    `plots`. Strategies named ``module:Class`` are imported only from code that is `allowed`. `on_step` is
-    called while tables are written and checked and figures are drawn: step, parts done, parts.
+    `plots`. Code named ``module:Class`` (strategies, schemes, ...) is imported only if it is `allowed`.
+    `on_step` is called while tables are written and checked and figures are drawn: step, parts done, parts.
     """
     out = out.resolve()
     check_run(out, scenario, folder, overwrite, resume, allowed)
@@ -78,7 +86,7 @@ def run_scenario(
             checkpoints = _checkpoints(working, identity, _output_of(scenario), export_isp, checkpoint_s)
             exports = [] if export_isp is None else [_export(scenario, export_isp, partial / "case")]
             with log_to_file(working / LOG), _told(scenario, identity, on_isp) as watched:
-                run(
+                scheme = run(
                     scenario,
                     folder,
                     partial,
@@ -87,7 +95,8 @@ def run_scenario(
                     allowed=allowed,
                     on_step=on_step,
                 )
-                _write_up(scenario, folder, identity, partial, plots, on_step)
+                described = SchemeDescription.of(scheme)
+                _write_up(scenario, folder, identity, described, partial, plots, on_step)
             (working / LOG).rename(partial / LOG)
             if out.exists():
                 _check_output(out, True, run_fault(out))  # somebody may have put a file there meanwhile
@@ -153,7 +162,13 @@ def _told(
 
 
 def _write_up(
-    scenario: Scenario, inputs: Path | None, identity: Identity, folder: Path, plots: bool, on_step: OnStep
+    scenario: Scenario,
+    inputs: Path | None,
+    identity: Identity,
+    scheme: SchemeDescription,
+    folder: Path,
+    plots: bool,
+    on_step: OnStep,
 ) -> None:
     """Write KPIs, derived tables, figures and manifest of a run whose tables are complete.
 
@@ -169,7 +184,6 @@ def _write_up(
             "Restore the file and pass --resume, or start again with --overwrite",
         )
     on_step("computing key figures", 0, 1)
-    scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
     write_conflicts(folder, scheme, scenario.isp_minutes / 60.0)
     figures = kpis_of(folder, scenario.prices.given)
     reconcile_figures(folder, scenario.isp_minutes / 60.0, figures)
@@ -183,7 +197,8 @@ def _write_up(
             lambda drawn, of: on_step("drawing figures", drawn, of),
             scenario.prices.given,
         )
-    write_json(folder / MANIFEST, {**manifest(scenario, inputs, identity), FILES: digests_of(folder)})
+    made = {**manifest(scenario, inputs, identity), COORDINATION: scheme.as_dict()}
+    write_json(folder / MANIFEST, {**made, FILES: digests_of(folder)})
 
 
 def check_run(
@@ -256,7 +271,7 @@ def _export(scenario: Scenario, isp: int, folder: Path) -> IspExport:
         folder=folder,
         name=f"{scenario.name}, seed {scenario.seed}, ISP {isp}",
         options=CaseOptions(
-            scheme=scenario.scheme,
+            scheme=scenario.scheme if scenario.scheme in ABOUT or is_code_name(scenario.scheme) else None,
             offset=scenario.dso.offset,
             margins=margins,
             options=scenario.scheme_options,

@@ -24,6 +24,7 @@ from tandem_sim.grids.documents.text import hint, is_there, one_line, shown
 from tandem_sim.grids.documents.yaml_reader import yaml_value
 from tandem_sim.grids.errors import LONGEST, InputError, printable
 from tandem_sim.grids.renames import new_key, renamed
+from tandem_sim.sim.scenario.quantities import FINISHED
 from tandem_sim.sim.scenario.scenario import Scenario
 
 MOST_PROBLEMS = 10
@@ -107,22 +108,27 @@ def scenario_of(
     source: str,
     overrides: Mapping[str, Any] | None = None,
     folder: Path | None = None,
+    *,
+    finished: bool = False,
 ) -> Scenario:
     """Check a scenario's keys. `source` is named in errors.
 
     A scenario may be ``based_on`` a bundled one, or on a file if `folder`, where relative paths start, is
     given: its keys then replace those of that one, section by section. `overrides` replace values by field
     path: the keys of the sections, and of an entry of a list its number, from 0, or its name
-    (``non_firm.who``, ``distribution.0.load_scale``, ``distribution.D1.load_scale``).
+    (``non_firm.who``, ``distribution.0.load_scale``, ``distribution.D1.load_scale``). Of a `finished` run the
+    code that it names need not be there any more.
     """
-    return _checked(layers_of(keys, source, folder), overrides or {})
+    return _checked(layers_of(keys, source, folder), overrides or {}, FINISHED if finished else None)
 
 
-def _checked(layers: Layers, overrides: Mapping[str, Any]) -> Scenario:
+def _checked(
+    layers: Layers, overrides: Mapping[str, Any], context: Mapping[str, Any] | None = None
+) -> Scenario:
     """The scenario of some layers. An error names the file that holds the wrong key."""
     source = layers.layers[0].source
     try:
-        return Scenario.model_validate(_overridden(layers.keys, overrides, source))
+        return Scenario.model_validate(_overridden(layers.keys, overrides, source), context=context)
     except ValidationError as error:
         found = error.errors(include_url=False)
         changed = {path.partition(".")[0] for path in overrides}

@@ -132,9 +132,11 @@ def described(about: Mapping[str, Any]) -> str:
 
 
 def _with_names(properties: Mapping[str, Schema]) -> dict[str, Schema]:
-    """Fields with the names that may be given: all schemes; strategies built in, beside those of users."""
-    strategy = {"anyOf": [{"enum": list(NAMED["strategy"])}, {"type": "string"}]}
-    names: dict[str, Schema] = {"scheme": {"enum": list(NAMED["scheme"])}, "strategy": strategy}
+    """Fields with the names that may be given: those built in, beside those of users."""
+    names: dict[str, Schema] = {
+        path: {"anyOf": [{"enum": list(known)}, {"type": "string"}]} for path, known in NAMED.items()
+    }
+    names["scheme"] = {"if": {"pattern": ":"}, "else": {"enum": list(NAMED["scheme"])}}
     return {name: {**field, **names.get(name, {})} for name, field in properties.items()}
 
 

@@ -142,6 +142,21 @@ def hint(given: object, known: Iterable[str]) -> str:
     return f"Did you mean {near[0]}? Known: {listed}" if near else f"Use {listed}"
 
 
+def is_code_name(name: str) -> bool:
+    """Whether a name reads ``module:name``, both sides as Python writes them; nothing is imported.
+
+    >>> is_code_name("my.module:Class"), is_code_name("common"), is_code_name("my file.py:Class")
+    (True, False, False)
+    """
+    module, colon, attribute = name.partition(":")
+    return bool(colon) and is_module_name(module) and attribute.isidentifier()
+
+
+def is_module_name(name: str) -> bool:
+    """Whether a name is that of a module, as Python imports it."""
+    return all(part.isidentifier() for part in name.split("."))
+
+
 def check_known(source: str, names: Iterable[object], known: Sequence[str]) -> None:
     """Raise an `InputError` for a name that is not known, with the most similar known name."""
     for name in names:

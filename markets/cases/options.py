@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tandem_sim.grids.choices import OFFSETS, Offset
-from tandem_sim.grids.documents.text import shown
+from tandem_sim.grids.documents.text import is_code_name, shown
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.power_flow.operator_model import NO_MARGINS, Margins
 from tandem_sim.grids.renames import renamed
@@ -69,7 +69,8 @@ def read_options(given: Any, path: Path, defaults: Options = DEFAULTS) -> CaseOp
 def _check(key: str, value: Any, kind: type | None, path: Path) -> None:
     place = f"options.{key}"
     if key in NAMES:
-        if value not in NAMES[key]:
+        own = key == "scheme" and isinstance(value, str) and is_code_name(value)
+        if value not in NAMES[key] and not own:
             raise InputError(
                 str(path),
                 place,

@@ -49,6 +49,11 @@ GIVEN = frozenset(
 _NO_AREA, _NO_TSO = AreaState(), SystemState()
 
 
+def foreign(party: Party, reads: tuple[str, ...]) -> tuple[str, ...]:
+    """Entries that are not of the operator state of a party."""
+    return tuple(name for name in reads if not name.startswith(OWN[party]))
+
+
 @dataclass(frozen=True)
 class View:
     """Input of one block: declared entries, nothing else. Reading another one raises `UnknownEntryError`."""
@@ -125,7 +130,7 @@ class Block(ABC):
 
     def foreign_reads(self) -> tuple[str, ...]:
         """Entries read outside the state of the block's own party."""
-        return tuple(name for name in self.reads if not name.startswith(OWN[self.party]))
+        return foreign(self.party, self.reads)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ provider ahead.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -18,6 +18,25 @@ from tandem_sim.markets.settlement.day_matching import DayIndex, DayMatching
 
 Method = Literal["counterfactual", "schedule", "last_isp", "high_x_of_y", "mbma"]
 ESTIMATES: tuple[Method, ...] = ("schedule", "last_isp", "high_x_of_y", "mbma")
+METHODS: tuple[Method, ...] = ("counterfactual", *ESTIMATES)
+"""Built-in methods. ``counterfactual`` is no estimate: it is what is simulated without activation."""
+
+
+class BaselineMethod(Protocol):
+    """A baseline of one's own: a class that is called with `meters` (their number n), `days` and its options.
+
+    `estimate` is called once an ISP, before `read` of that ISP, in the order of ISPs. Power is in MW,
+    injection positive. Objects are kept in checkpoints, so they must be picklable.
+    """
+
+    def estimate(self, isp: int, declared_mw: FloatArray) -> FloatArray:
+        """The reading (n,) of every meter in an ISP if it is not activated, nan where there is no estimate.
+
+        `declared_mw` (n,): what providers declared for the ISP, nan where nothing came.
+        """
+
+    def read(self, isp: int, metered_mw: FloatArray, active: BoolArray) -> None:
+        """Receive the readings (n,) of an ISP; `active` (n,) marks activated meters."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +79,7 @@ class MeterHistory:
         self._was_free = free
         self._matching.read(isp, metered_mw, active)
 
-    def estimates(self, isp: int, declared_mw: FloatArray) -> dict[Method, FloatArray]:
+    def estimates(self, isp: int, declared_mw: FloatArray) -> dict[str, FloatArray]:
         """Every estimate of the baselines in an ISP, (n,) each, nan without data.
 
         ``last_isp``: the last free reading. ``mbma``: the mean of up to `before_isps` consecutive free

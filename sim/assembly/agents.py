@@ -38,12 +38,12 @@ from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.orders.products import REQUIREMENTS, Product
-from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.assembly.flexibility_study import build_study
 from tandem_sim.sim.assembly.world import World
 from tandem_sim.sim.clock.bus import Bus
 from tandem_sim.sim.clock.randomness import FORECAST, STRATEGY, stream
 from tandem_sim.sim.delivery.forecasts import ForecastService
+from tandem_sim.sim.named_schemes import scheme_of
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.scenario.sections import StrategySettings
 
@@ -91,7 +91,7 @@ class Agents:
 class AgentBuilder:
     """Creates the agents of one world in a model, each with its context by name.
 
-    `allowed` is the code that strategies may come from.
+    `allowed` is the code that strategies and the scheme may come from.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class AgentBuilder:
             )
             for x in scenario.large_loads
         ]
-        self.scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
+        self.scheme = scheme_of(scenario, allowed)
         self.integrated = any(b.party == "operator" for b in self.scheme.blocks)
         self.clearer = PLATFORM_NAME if self.integrated else TSO_NAME
         self.product = Product(name="mFRR energy", **scenario.product.model_dump())

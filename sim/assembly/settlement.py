@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tandem_sim.agents.services.afrr import AfrrSettings
+from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.grids.network.network import Network
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
@@ -14,6 +15,7 @@ from tandem_sim.sim.assembly.agents import Agents
 from tandem_sim.sim.assembly.world import World
 from tandem_sim.sim.clock.public_holidays import public_holidays
 from tandem_sim.sim.delivery.meters import Meters, day_index
+from tandem_sim.sim.delivery.own_baseline import build_baseline
 from tandem_sim.sim.delivery.reserve import ImbalancePricing, Reserve
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.output.states import StateRecords, grid_tables
@@ -63,20 +65,23 @@ def build_settler(
     register: FlexibilityRegister | None,
     capacity: CapacityBook | None,
     non_firm: NonFirm | None,
+    allowed: AllowedCode = NO_CODE,
 ) -> Settler:
-    """The settlement of a scenario."""
+    """The settlement of a scenario. A baseline of a user comes from `allowed` code."""
     scenario, calendar = world.scenario, world.calendar
     s = scenario.settlement
     last = scenario.start + timedelta(days=scenario.days)
     free = public_holidays(s.holidays, scenario.zone, scenario.start, last)
+    groups, days = world.fleet.groups, day_index(calendar, free)
     meters = Meters(
         method=s.baseline,
         rules=BaselineRules(s.x, s.y, s.adjusted, s.before_isps),
         pools=[pool.name for pool in agents.aggregators],
         areas=world.grids.areas,
-        groups=world.fleet.groups,
-        days=day_index(calendar, free),
+        groups=groups,
+        days=days,
         record=recorder,
+        own=build_baseline(s.baseline, s.baseline_options, len(groups), days, allowed),
     )
     rules = SettlementRules(scenario.capacity.penalty_factor, s.shortfall_eur_per_mwh, s.correct_brp)
     return Settler(

@@ -17,10 +17,11 @@ from tandem_sim.agents.households.fleet import FleetGroups, FleetStep
 from tandem_sim.grids.tolerances import NEGLIGIBLE_KW
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.orders.bids import DOWN, UP
-from tandem_sim.markets.settlement.baselines import ESTIMATES, BaselineRules, MeterHistory, Method
+from tandem_sim.markets.settlement.baselines import BaselineRules, MeterHistory
 from tandem_sim.markets.settlement.day_matching import DayIndex
 from tandem_sim.markets.settlement.payments import Place
 from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.delivery.own_baseline import CheckedBaseline
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,14 @@ class Measured:
 class Meters:
     """Meters of all device groups, and the measured delivery of every pool in every area."""
 
-    method: Method
+    method: str
     rules: BaselineRules
     pools: Sequence[str]
     areas: Sequence[Area]
     groups: FleetGroups
     days: DayIndex
     record: Record
+    own: CheckedBaseline | None = None  # `method`, if it is a baseline of a user
     _history: MeterHistory = field(init=False)
     _cell: IntArray = field(init=False)  # (G,) pool and area of a group
 
@@ -70,6 +72,8 @@ class Meters:
             base = step.group_base_kw / 1000.0
             seen = np.where(active, self._seen(isp, base, base + moved, active, declared_mw), 0.0)
             self._history.read(isp, base + moved, active)
+            if self.own is not None:
+                self.own.read(isp, base + moved, active)
         true, measured = self._cells(moved), self._cells(seen)
         return Measured(
             dict(zip(self.pools, measured.sum(axis=1).tolist(), strict=True)),
@@ -114,16 +118,18 @@ class Meters:
         baseline, else the true one.
         """
         found = self._history.estimates(isp, declared)
+        if self.own is not None:
+            found[self.method] = self.own.estimate(isp, declared)
         used = base.copy()
         for method in ("schedule", "last_isp", self.method):
             estimate = found[method]
             used = np.where(np.isfinite(estimate), estimate, used)
-        for method in ESTIMATES:
-            self._record(isp, method, found[method], base, active)
+        for method, estimate in found.items():
+            self._record(isp, method, estimate, base, active)
         return np.asarray(metered - used)
 
     def _record(
-        self, isp: int, method: Method, estimate: FloatArray, base: FloatArray, active: BoolArray
+        self, isp: int, method: str, estimate: FloatArray, base: FloatArray, active: BoolArray
     ) -> None:
         """Record the error of a baseline method, by pool and area with activated groups."""
         known = active & np.isfinite(estimate)

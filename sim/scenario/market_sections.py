@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, ValidationInfo, field_validator, model_validator
 
+from tandem_sim.agents.strategies.allowed_code import BASELINES, check_code_name
 from tandem_sim.markets.choices import Region
-from tandem_sim.markets.settlement.baselines import Method
+from tandem_sim.markets.settlement.baselines import METHODS
 from tandem_sim.sim.clock.public_holidays import ZONE, check_code
 from tandem_sim.sim.scenario.quantities import (
     MOST_ENTRIES,
@@ -22,6 +23,7 @@ from tandem_sim.sim.scenario.quantities import (
     cost,
     count,
     flag,
+    is_finished,
     number,
     price,
     several,
@@ -243,7 +245,11 @@ class ReactiveSettings(Section):
 class SettlementSettings(Section):
     """How deliveries are measured, and charges on shortfalls beyond the imbalance price."""
 
-    baseline: Method = about("How deliveries are measured (counterfactual: as simulated).", "counterfactual")
+    baseline: str = text(
+        "How deliveries are measured (counterfactual: as simulated), or a class as module:Class.",
+        "counterfactual",
+    )
+    baseline_options: dict[Word, Any] = several("Options of a baseline of one's own.", 100, {})
     schedule_mape: float = share(
         "Mean absolute error of a declared baseline, as a share of it (synthetic).", 0.05, usual=(0.0, 0.3)
     )
@@ -270,10 +276,21 @@ class SettlementSettings(Section):
         """Whether deliveries are measured against an estimated baseline, not the simulated counterfactual."""
         return self.baseline != "counterfactual"
 
+    @field_validator("baseline")
+    @classmethod
+    def _known_baseline(cls, value: str, info: ValidationInfo) -> str:
+        if not is_finished(info):
+            check_code_name(value, METHODS, "baseline", BASELINES)
+        return value
+
     @model_validator(mode="after")
-    def _x_of_y(self) -> SettlementSettings:
+    def _fitting(self) -> SettlementSettings:
         if self.x > self.y:
             raise ValueError(f"x {self.x} exceeds y {self.y}")
+        if self.baseline_options and self.baseline in METHODS:
+            raise ValueError(
+                f"baseline_options are for a baseline of one's own, and {self.baseline} is built in"
+            )
         return self
 
 

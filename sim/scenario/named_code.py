@@ -1,4 +1,4 @@
-"""Code that a scenario names: strategies and extensions of users, and how they are restricted."""
+"""Code that a scenario names: strategies, extensions, schemes and baselines of users."""
 
 from __future__ import annotations
 
@@ -9,17 +9,26 @@ from tandem_sim.agents.parties.aggregator import Aggregator
 from tandem_sim.agents.strategies.allowed_code import AllowedCode
 from tandem_sim.agents.strategies.registry import STRATEGIES, is_built_in
 from tandem_sim.agents.strategies.time_limit import can_interrupt
+from tandem_sim.markets.choices import ABOUT
+from tandem_sim.markets.settlement.baselines import METHODS
 from tandem_sim.sim.scenario.scenario import Scenario
 
 log = logging.getLogger(__name__)
-REPLACEMENT = "truthful"
+REPLACEMENT, SCHEME, BASELINE = "truthful", "multilevel-03", "counterfactual"
+"""What stands in a scenario without code for a strategy, a scheme and a baseline of users."""
+OWN_BASELINE = "settlement.baseline"
 
 
 def code_names(scenario: Scenario) -> dict[str, str]:
-    """Names of all strategies, built in or not, and of all extensions of a scenario, by field."""
+    """Names of strategies, extensions, scheme and baseline of a scenario that are not built in, by field."""
     listed = {f"strategies.{k}.name": given.name for k, given in enumerate(scenario.strategies)}
-    added = {f"extensions.{k}.name": given.name for k, given in enumerate(scenario.extensions)}
-    return {"strategy": scenario.strategy, **listed, **added}
+    strategies = {"strategy": scenario.strategy, **listed}
+    return {
+        **{field: name for field, name in strategies.items() if name not in STRATEGIES},
+        **{f"extensions.{k}.name": given.name for k, given in enumerate(scenario.extensions)},
+        **({} if scenario.scheme in ABOUT else {"scheme": scenario.scheme}),
+        **({} if scenario.settlement.baseline in METHODS else {OWN_BASELINE: scenario.settlement.baseline}),
+    }
 
 
 def check_code(scenario: Scenario, allowed: AllowedCode, source: str = "scenario") -> None:
@@ -29,14 +38,21 @@ def check_code(scenario: Scenario, allowed: AllowedCode, source: str = "scenario
 
 
 def without_code(scenario: Scenario) -> tuple[Scenario, dict[str, str]]:
-    """A scenario with truthful sellers and without extensions; and the names of code of users, by field."""
-    code = {field: name for field, name in code_names(scenario).items() if name not in STRATEGIES}
+    """A scenario without code of users, built-in things in its place; and its names, by field."""
+    code = code_names(scenario)
     listed = [
-        given.model_copy(update={"name": REPLACEMENT, "options": {}} if given.name in code.values() else {})
+        given.model_copy(update={"name": REPLACEMENT, "options": {}} if given.name not in STRATEGIES else {})
         for given in scenario.strategies
     ]
-    default = REPLACEMENT if "strategy" in code else scenario.strategy
-    return scenario.model_copy(update={"strategy": default, "strategies": listed, "extensions": []}), code
+    built_in = {"baseline": BASELINE, "baseline_options": {}} if OWN_BASELINE in code else {}
+    changes = {
+        "strategy": REPLACEMENT if "strategy" in code else scenario.strategy,
+        "strategies": listed,
+        "extensions": [],
+        "scheme": SCHEME if "scheme" in code else scenario.scheme,
+        "settlement": scenario.settlement.model_copy(update=built_in),
+    }
+    return scenario.model_copy(update=changes), code
 
 
 def limit_strategies(sellers: Iterable[Aggregator], limit_s: float) -> None:

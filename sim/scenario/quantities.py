@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 from pydantic.fields import FieldInfo
 
 MOST_EUR_PER_MWH = 99_999.0
@@ -29,6 +29,15 @@ class Section(BaseModel):
     """Base of every section: frozen, an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+FINISHED = {"finished": True}
+"""Context of validation for the scenario of a finished run: code that it names need not be there any more."""
+
+
+def is_finished(info: ValidationInfo) -> bool:
+    """Whether the scenario of a finished run is read."""
+    return info.context == FINISHED
 
 
 def about(meaning: str, default: Any = ..., *, unit: str = "", **limits: Any) -> Any:

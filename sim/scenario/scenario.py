@@ -6,16 +6,17 @@ from datetime import date, datetime, time
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
-from tandem_sim.agents.strategies.allowed_code import EXTENSIONS, installed, is_class_name
+from tandem_sim.agents.strategies.allowed_code import EXTENSIONS, SCHEMES, check_code_name, installed
 from tandem_sim.agents.strategies.registry import check_name
 from tandem_sim.agents.strategies.time_limit import LIMIT_S
-from tandem_sim.grids.documents.text import hint
+from tandem_sim.grids.documents.text import is_code_name
 from tandem_sim.markets.auctions.aggregation import DEFAULT_STEP_MW
 from tandem_sim.markets.auctions.mol_validation import MAX_ROUNDS
-from tandem_sim.markets.choices import Kind, LocalPricing, Method, Pricing, Solver
-from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.markets.choices import ABOUT, Kind, LocalPricing, Method, Pricing, Solver
+from tandem_sim.markets.coordination.block import Scheme
+from tandem_sim.markets.schemes import Options, build_schemes
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.scenario.described import unusual
 from tandem_sim.sim.scenario.low_voltage_sections import IncidentSettings, LvFeederSettings, NonFirmSettings
@@ -37,6 +38,7 @@ from tandem_sim.sim.scenario.quantities import (
     cost,
     count,
     flag,
+    is_finished,
     number,
     several,
     text,
@@ -58,6 +60,7 @@ from tandem_sim.sim.scenario.sections import (
     StrategySettings,
     TransmissionSettings,
     UnitSettings,
+    cost_problems,
 )
 from tandem_sim.sim.scenario.series_sections import PriceSettings, ProfileSettings
 
@@ -86,7 +89,9 @@ class Scenario(Section):
         "Length of an ISP (imbalance settlement period).", 15, unit="min"
     )
     seed: int = count("Seed of all random numbers.", (0, 2**63 - 1), 1, unit="")
-    scheme: str = text("Coordination scheme (tandem schemes).", "multilevel-03")
+    scheme: str = text(
+        "Coordination scheme (tandem schemes), or one of your own as module:SCHEME.", "multilevel-03"
+    )
     grid_prequalification: Method = about("How DSOs limit bids to the capacity of their grids.", "envelope")
     aggregation: Kind = about("Supply functions of areas in scheme aggregation.", "exact")
     aggregation_step_mw: float = number(
@@ -261,20 +266,25 @@ class Scenario(Section):
 
     @field_validator("scheme")
     @classmethod
-    def _known_scheme(cls, value: str) -> str:
-        return _known(value, SCHEMES, "scheme")
+    def _known_scheme(cls, value: str, info: ValidationInfo) -> str:
+        if not is_finished(info):
+            check_code_name(value, ABOUT, "scheme", SCHEMES)
+        return value
 
     @field_validator("strategy")
     @classmethod
-    def _known_strategy(cls, value: str) -> str:
-        check_name(value)
+    def _known_strategy(cls, value: str, info: ValidationInfo) -> str:
+        if not is_finished(info):
+            check_name(value)
         return value
 
     @model_validator(mode="after")
-    def _consistent(self) -> Scenario:
+    def _consistent(self, info: ValidationInfo) -> Scenario:
         if self.dso.envelope_check != "none" and self.grid_prequalification == "static":
             raise ValueError("dso.envelope_check: cannot be used with grid_prequalification static")
-        problems = _repeated_names(self) + _calendar_problems(self) + _cost_problems(self)
+        problems = (
+            _repeated_names(self) + _calendar_problems(self) + cost_problems(self.transmission, self.product)
+        )
         if self.aggregators_per_bus > self.aggregators:
             problems.append("aggregators_per_bus: must not exceed aggregators")
         gates = self.gates
@@ -292,7 +302,9 @@ class Scenario(Section):
             )
         if self.imbalance.rule == "dual" and self.imbalance.alpha != "none":
             problems.append("imbalance.alpha: can only be used with rule single")
-        problems += _balancing_problems(self) + _non_firm_problems(self) + _strategy_problems(self)
+        problems += _balancing_problems(self) + _non_firm_problems(self) + _seller_problems(self)
+        if not is_finished(info):
+            problems += _code_problems(self)
         problems += _study_problems(self) + _population_problems(self)
         if self.messages.latency_s >= isp_s:
             problems.append(f"messages.latency_s: must be less than the {isp_s} s of an ISP")
@@ -301,27 +313,41 @@ class Scenario(Section):
         return self
 
 
+def scheme_problems(scenario: Scenario, scheme: Scheme) -> list[str]:
+    """What the scenario demands and the scheme does not have, each as "field: problem".
+
+    Of a built-in scheme it is checked with the scenario, of one of users when the model is built.
+    """
+    problems, settings = [], scenario.non_firm
+    known = build_schemes(scenario.scheme_options)
+    if scenario.local_reactive.enabled and not scheme.reads("area.reactive_bids"):
+        suitable = [name for name, other in known.items() if other.reads("area.reactive_bids")]
+        problems.append(
+            f"local_reactive.enabled: scheme {scenario.scheme} has no local market ahead of the TSO's; "
+            f"those with one are {', '.join(suitable)}"
+        )
+    if scenario.mitigation.enabled and not _mitigates(scheme):
+        suitable = [name for name, other in known.items() if _mitigates(other)]
+        problems.append(
+            f"mitigation.enabled: scheme {scenario.scheme} has no local market; "
+            f"those with one are {', '.join(suitable)}"
+        )
+    independent = any(block.party == "operator" for block in scheme.blocks)
+    if settings.enabled and "tso" in settings.substitution and independent:
+        problems.append(
+            f"non_firm.substitution: tso needs a market that the TSO clears, and {scenario.scheme} has none"
+        )
+    return problems
+
+
+def _mitigates(scheme: Scheme) -> bool:
+    return any(block.name == "mitigate" for block in scheme.blocks)
+
+
 def _balancing_problems(scenario: Scenario) -> list[str]:
     """Inconsistencies of scheme, register, capacity and conduct, each as "field: problem"."""
-    problems = []
-    if scenario.local_reactive.enabled:
-        schemes = build_schemes(scenario.scheme_options)
-        suitable = [name for name, scheme in schemes.items() if scheme.reads("area.reactive_bids")]
-        if scenario.scheme not in suitable:
-            problems.append(
-                f"local_reactive.enabled: scheme {scenario.scheme} has no local market ahead of the TSO's; "
-                f"those with one are {', '.join(suitable)}"
-            )
-    if scenario.mitigation.enabled:
-        schemes = build_schemes(scenario.scheme_options)
-        suitable = [
-            name for name, scheme in schemes.items() if any(b.name == "mitigate" for b in scheme.blocks)
-        ]
-        if scenario.scheme not in suitable:
-            problems.append(
-                f"mitigation.enabled: scheme {scenario.scheme} has no local market; "
-                f"those with one are {', '.join(suitable)}"
-            )
+    found = build_schemes(scenario.scheme_options).get(scenario.scheme)
+    problems = [] if found is None else scheme_problems(scenario, found)
     if scenario.capacity.enabled and not scenario.flexibility_register.enabled:
         problems.append(
             "flexibility_register.enabled: must be true, capacity can only be sold by registered groups"
@@ -352,26 +378,6 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
         for name in sorted(set(scenario.conduct.double_selling) - pools)
     ]
     return problems
-
-
-def _cost_problems(scenario: Scenario) -> list[str]:
-    """Costs of units and large loads must be within the price limits of bids: penalties lie above those."""
-    low, high = scenario.product.price_floor_eur_per_mwh, scenario.product.price_cap_eur_per_mwh
-    admitted = f"product admits prices from {low:g} to {high:g} EUR/MWh"
-    problems = []
-    for k, unit in enumerate(scenario.transmission.units):
-        first, last = (unit.c1 + 2.0 * unit.c2 * mw for mw in (unit.p_min_mw, unit.p_max_mw))
-        if not low <= first - unit.adder <= last + unit.adder <= high:
-            problems.append(
-                f"transmission.units.{k}: marginal cost c1 + 2 c2 p is {first:g} to {last:g} EUR/MWh, adder "
-                f"{unit.adder:g}, and {admitted}"
-            )
-    return problems + [
-        f"transmission.large_loads.{k}.{key}: is {cost_price:g}, and {admitted}"
-        for k, load in enumerate(scenario.transmission.large_loads)
-        for key, cost_price in (("up_price", load.up_price), ("down_price", load.down_price))
-        if not low <= cost_price <= high
-    ]
 
 
 def _calendar_problems(scenario: Scenario) -> list[str]:
@@ -424,20 +430,27 @@ def _study_problems(scenario: Scenario) -> list[str]:
     ]
 
 
-def _strategy_problems(scenario: Scenario) -> list[str]:
-    """Unknown strategies and extensions, sellers that do not exist or are named twice: "field: problem"."""
-    t = scenario.transmission
-    sellers = {*scenario.pools, *(u.name for u in t.units), *(x.name for x in t.large_loads)}
+def _code_problems(scenario: Scenario) -> list[str]:
+    """Names of strategies and extensions that nothing can have, each as "field: problem"."""
     problems: list[str] = []
-    seen: set[str] = set()
     for k, extension in enumerate(scenario.extensions):
-        if not is_class_name(extension.name) and extension.name not in installed(EXTENSIONS):
+        if not is_code_name(extension.name) and extension.name not in installed(EXTENSIONS):
             problems.append(f"extensions.{k}.name: {extension.name} is no module:function")
     for k, given in enumerate(scenario.strategies):
         try:
             check_name(given.name)
         except ValueError as error:
             problems.append(f"strategies.{k}.name: {error}")
+    return problems
+
+
+def _seller_problems(scenario: Scenario) -> list[str]:
+    """Sellers with a strategy that do not exist or are named twice, each as "field: problem"."""
+    t = scenario.transmission
+    sellers = {*scenario.pools, *(u.name for u in t.units), *(x.name for x in t.large_loads)}
+    problems: list[str] = []
+    seen: set[str] = set()
+    for k, given in enumerate(scenario.strategies):
         for name in given.aggregators:
             if name not in sellers:
                 problems.append(f"strategies.{k}.aggregators: {name} sells nothing in this scenario")
@@ -470,10 +483,6 @@ def _non_firm_problems(scenario: Scenario) -> list[str]:
             f"non_firm.notice_minutes: {settings.notice_minutes:g} exceeds the {longest:g} minutes ahead at "
             f"which contracts are activated (role {settings.role}): none could be activated"
         )
-    if "tso" in settings.substitution and scenario.scheme == "integrated":
-        problems.append(
-            "non_firm.substitution: tso needs a market that the TSO clears, and integrated has none"
-        )
     return problems
 
 
@@ -491,9 +500,3 @@ def _repeated_names(scenario: Scenario) -> list[str]:
         for place, name in given.items()
         if first[name] != place
     ]
-
-
-def _known(value: str, table: dict[str, Any], what: str) -> str:
-    if value not in table:
-        raise ValueError(f"{value} is no {what}. {hint(value, table)}")
-    return value

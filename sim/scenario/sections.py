@@ -191,6 +191,26 @@ class ProductSettings(Section):
         return max(abs(self.price_floor_eur_per_mwh), abs(self.price_cap_eur_per_mwh))
 
 
+def cost_problems(transmission: TransmissionSettings, product: ProductSettings) -> list[str]:
+    """Costs of units and large loads must be within the price limits of bids: penalties lie above those."""
+    low, high = product.price_floor_eur_per_mwh, product.price_cap_eur_per_mwh
+    admitted = f"product admits prices from {low:g} to {high:g} EUR/MWh"
+    problems = []
+    for k, unit in enumerate(transmission.units):
+        first, last = (unit.c1 + 2.0 * unit.c2 * mw for mw in (unit.p_min_mw, unit.p_max_mw))
+        if not low <= first - unit.adder <= last + unit.adder <= high:
+            problems.append(
+                f"transmission.units.{k}: marginal cost c1 + 2 c2 p is {first:g} to {last:g} EUR/MWh, adder "
+                f"{unit.adder:g}, and {admitted}"
+            )
+    return problems + [
+        f"transmission.large_loads.{k}.{key}: is {cost_price:g}, and {admitted}"
+        for k, load in enumerate(transmission.large_loads)
+        for key, cost_price in (("up_price", load.up_price), ("down_price", load.down_price))
+        if not low <= cost_price <= high
+    ]
+
+
 def lead(meaning: str, default: float, **more: Any) -> Any:
     """A lead time of a gate before delivery, in minutes."""
     return number(meaning, "min", (0.1, 600.0), default, usual=(1.0, 240.0), **more)

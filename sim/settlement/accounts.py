@@ -14,6 +14,7 @@ from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.reactive_power import ReactiveTrade
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.coordination.block import Scheme
+from tandem_sim.markets.coordination.description import SchemeDescription
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import UP, Bids
 from tandem_sim.markets.services.capacity import CapacityBook, Contract
@@ -21,7 +22,7 @@ from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.markets.settlement.payments import RESERVE, CapacityObligation
 
 
-def buyer_of_market(scheme: Scheme) -> dict[str, str]:
+def buyer_of_market(scheme: Scheme | SchemeDescription) -> dict[str, str]:
     """Kind of party (``tso`` or ``dso``) that pays for each market of the ledger."""
     return {RESERVE: "tso", SUBSTITUTION: "tso", **{block.name: block.buyer for block in scheme.blocks}}
 

@@ -26,7 +26,6 @@ from tandem_sim.experiments.results.kpis import NARROWING
 from tandem_sim.experiments.studies.paired.points import share
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.bids import DOWN, UP
-from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.settlement.accounts import buyer_of_market
 
 WORSE_PP = 0.1
@@ -140,10 +139,7 @@ def _offers(run: Run) -> pd.DataFrame:
 
 
 def _called(run: Run) -> pd.Series:
-    scenario = run.scenario
-    return called_mw(
-        run["activations"], buyer_of_market(build_schemes(scenario.scheme_options)[scenario.scheme])
-    )
+    return called_mw(run["activations"], buyer_of_market(run.scheme))
 
 
 def figures_of(run: Run, without: Run) -> dict[str, float]:

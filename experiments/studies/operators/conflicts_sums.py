@@ -27,7 +27,6 @@ from tandem_sim.experiments.studies.paired.points import share
 from tandem_sim.grids.io.read import load_network
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.grids.types import BoolArray
-from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.assembly.agents import TSO_NAME
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.settlement.accounts import buyer_of_market
@@ -58,9 +57,7 @@ def behind_ratings(scenario: Scenario) -> dict[str, BoolArray]:
 
 def trades_in(run: Run) -> pd.DataFrame:
     """Who bought what in a run: see `trades_of`."""
-    scenario = run.scenario
-    scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
-    return trades_of(run["activations"], buyer_of_market(scheme), scenario.isp_minutes / 60.0)
+    return trades_of(run["activations"], buyer_of_market(run.scheme), run.scenario.isp_minutes / 60.0)
 
 
 def contradictions(trades: pd.DataFrame, behind: Mapping[str, BoolArray]) -> pd.DataFrame:

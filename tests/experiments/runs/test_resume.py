@@ -406,7 +406,7 @@ def test_a_folder_that_somebody_else_made_is_not_touched(tmp_path: Path) -> None
 
 def test_a_strategy_that_has_changed_does_not_go_on(halved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "tandem_sim.experiments.run_folder.identity._strategy_sources",
+        "tandem_sim.experiments.run_folder.identity._code_sources",
         lambda scenario: {"source of mine:Mine": "new"},
     )
     with pytest.raises(InputError) as refused:
