@@ -74,15 +74,21 @@ def page_of(runs: Sequence[ReportRun], isp: int) -> str:
     title = f"{', '.join(names)}: {', '.join(run.label for run in runs)}"
     when = local_time(runs[0], isp)
     terms = [tag(name, text) for pair in TERMS.items() for name, text in zip(("dt", "dd"), pair, strict=True)]
-    merit = joined((tag("p", _ISP_SAYS), _merit_key(), market_section(runs, isp)))
+    fixed = tag("p", _FIXED.format(when=when), class_="note")
+    merit = joined((fixed, tag("p", _ISP_SAYS), _merit_key(), market_section(runs, isp)))
     messages = joined(
-        (tag("p", SEQUENCE_SAYS), *(message_section(run, isp) for run in runs), kinds_of_messages(runs, isp))
+        (
+            fixed,
+            tag("p", SEQUENCE_SAYS),
+            *(message_section(run, isp) for run in runs),
+            kinds_of_messages(runs, isp),
+        )
     )
     sections = [
         PageSection("short", "In short", "In short", in_short(runs)),
         PageSection("run", "What was run", "What was run", what_was_run(runs)),
         PageSection(
-            "figures", "Key figures", "Key figures", joined((tag("p", _FIGURES_SAY), key_figures(runs)))
+            "figures", "Key figures", "Key figures", joined((tag("p", _figures_say(runs)), key_figures(runs)))
         ),
         *_series(plots, every),
         PageSection("grid", "Grids", "Grids", _grid(maps)),
@@ -103,9 +109,9 @@ def page_of(runs: Sequence[ReportRun], isp: int) -> str:
     return _document(title, sections, data)
 
 
-_FIGURES_SAY = (
-    "Values of the whole run. A dash is a key figure that does not apply to the run. "
-    "Differences are to the first run."
+_FIXED = (
+    "This section shows the ISP of {when} only; the slider of the maps does not change it. For another ISP "
+    "make the report anew, such as: tandem report RUN --isp 2016-04-18T20:00."
 )
 _ISP_SAYS = (
     "Bids are in merit order: the best price first. For up bids that is the lowest price asked, for down "
@@ -113,9 +119,10 @@ _ISP_SAYS = (
     "of a grid or a DSO did not allow it."
 )
 _MONEY_SAYS = (
-    "Payments over the whole run. The width of a band is the amount. Colours tell payers apart. A payment "
-    "with a negative amount is drawn in the direction in which the money flows. Flows below 0.05 % of all "
-    "are in the matrix only."
+    "All payments over the whole run, of every kind. Amounts beside bars, in the matrix and by what is paid "
+    "are gross: what one pays to another, without subtracting what it receives. The width of a band is the "
+    "amount. Colours tell payers apart. A payment with a negative amount is drawn in the direction in which "
+    "the money flows."
 )
 _CONFLICTS_SAY = (
     "A conflict is a purchase of a DSO whose opposite the TSO buys at the same node in the same ISP. Both "
@@ -137,8 +144,13 @@ _MERIT_KEY = (
     ("kt", "sold to the TSO"),
     ("kd", "sold to the DSO"),
     ("ku", "not sold"),
-    ("kh", "held back from the TSO by a check of the DSO, and not sold"),
+    ("kh", "held back from the TSO by a check of the DSO, and not sold (plain red where the bid is narrow)"),
 )
+
+
+def _figures_say(runs: Sequence[ReportRun]) -> str:
+    says = "Values of the whole run. A dash is a key figure that does not apply to the run."
+    return f"{says} Differences are to the first run, {runs[0].label}." if len(runs) > 1 else says
 
 
 def _series(plots: Sequence[Plot], every: int) -> list[PageSection]:

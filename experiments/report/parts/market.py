@@ -12,6 +12,7 @@ import pandas as pd
 from tandem_sim.experiments.explain.explain import explain_bid
 from tandem_sim.experiments.explain.tables import IspTables, rows_of, way
 from tandem_sim.experiments.explain.words import name_of
+from tandem_sim.experiments.report.parts.held import held_section, needed_direction
 from tandem_sim.experiments.report.parts.markup import Markup, joined, number, table, tag
 from tandem_sim.experiments.report.parts.read import ReportRun
 from tandem_sim.experiments.report.parts.series import held_back
@@ -27,6 +28,8 @@ MOST_EXPLAINED = 24
 """Most bids without sales that are listed with the reason: in each direction those nearest to the price."""
 FEW = 40
 """Up to so many bids of a drawing are set apart by lines."""
+NARROW = 8.0
+"""Least width of a bar with stripes, in the units of a drawing; a stripe and its gap take 6."""
 WIDTH, HEIGHT = 360, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 8, 8, 36
 
@@ -44,17 +47,21 @@ class Book:
 
 def chosen_isp(runs: Sequence[ReportRun]) -> int:
     """The ISP with the worst overload of an area in any run; without one, that with most activation."""
-    worst: tuple[float, int] = (-math.inf, int(runs[0].isps[0]))
-    for run in runs:
-        rows = run.data.grid[run.data.grid.system != TSO]
-        over = rows.groupby("isp").max_overload_pct.max()
-        if len(over) and over.max() > max(worst[0], 0.0):
-            worst = float(over.max()), int(over.idxmax())
+    worst = max((worst_overload(run) for run in runs), key=lambda found: found[0])
     if worst[0] > 0.0:
         return worst[1]
     system = runs[0].data.system
     total = system.activated_up_mw + system.activated_down_mw
     return int(system.isp.loc[total.idxmax()])
+
+
+def worst_overload(run: ReportRun) -> tuple[float, int]:
+    """Worst overload of an area in a run (% above the limit, 0 if there is none), and its first ISP."""
+    rows = run.data.grid[run.data.grid.system != TSO]
+    over = rows.groupby("isp").max_overload_pct.max()
+    if over.empty or not over.max() > 0.0:
+        return 0.0, int(run.isps[0])
+    return float(over.max()), int(over.idxmax())
 
 
 def book_of(run: ReportRun, isp: int) -> Book:
@@ -99,6 +106,7 @@ def _of_run(run: ReportRun, book: Book) -> Markup:
         tag("ul", *(tag("li", line) for line in _sentences(run, book))),
         tag("div", *charts, class_="charts"),
         tag("p", note, class_="note") if note else "",
+        held_section(book.at),
         _listed(book),
         class_="run",
     )
@@ -126,12 +134,13 @@ def _sentences(run: ReportRun, book: Book) -> list[str]:
             if row.need_mw
             else ""
         )
+        left = row.short_mw + row.long_mw
         price = ""
         if math.isfinite(row.price_eur_per_mwh):
             price = f" Price of the market: {number(row.price_eur_per_mwh)} EUR/MWh"
             is_penalty = row.penalty_eur_per_h > EQUAL_PRICE_EUR_PER_MWH
-            price += ", a penalty price because flexibility was exhausted." if is_penalty else "."
-        left = row.short_mw + row.long_mw
+            lacked = "its whole need" if left > EQUAL_MW else "every limit of the grid"
+            price += f", a penalty price: the bids did not suffice for {lacked}." if is_penalty else "."
         unserved = f" {number(left)} MW of the need stayed unserved." if left > EQUAL_MW else ""
         name = name_of(str(row.market), str(row.system))
         found.append(
@@ -201,16 +210,22 @@ def _chart(book: Book, system: str, direction: int) -> Markup:
 
 
 def _bars(rows: pd.DataFrame, zero: float, scale: float, width: float) -> list[Markup]:
-    """A bar for each part of a bid: sold to a DSO, sold to the TSO, not sold, held back by the DSO."""
-    ways: dict[str, list[str]] = {"sold-dso": [], "sold-tso": [], "unsold": [], "held": []}
+    """A bar for each part of a bid: sold to a DSO, sold to the TSO, not sold, held back by the DSO.
+
+    Bars too narrow for stripes are filled.
+    """
+    ways: dict[str, list[str]] = {"sold-dso": [], "sold-tso": [], "unsold": [], "held": [], "held-thin": []}
     x = float(LEFT)
     for row in rows_of(rows):
         left = max(row.mw - row.tso_mw - row.dso_mw - row.held_mw, 0.0)
         parts = (row.dso_mw, row.tso_mw, left, row.held_mw)
-        for bars, mw in zip(ways.values(), parts, strict=True):
+        for kind, mw in zip(("sold-dso", "sold-tso", "unsold", "held"), parts, strict=True):
             if mw > 0.0:
                 end = x + width * mw
-                bars.append(f"M{x:.1f} {zero:.1f}V{zero - scale * row.price:.1f}H{end:.1f}V{zero:.1f}Z")
+                thin = kind == "held" and width * mw < NARROW
+                ways["held-thin" if thin else kind].append(
+                    f"M{x:.1f} {zero:.1f}V{zero - scale * row.price:.1f}H{end:.1f}V{zero:.1f}Z"
+                )
                 x = end
     return [tag("path", d="".join(bars), class_=kind) for kind, bars in ways.items() if bars]
 
@@ -221,6 +236,8 @@ def _listed(book: Book) -> Markup:
     sold = bids[bids.tso_mw + bids.dso_mw > EQUAL_MW]
     largest = sold.loc[(-(sold.tso_mw + sold.dso_mw)).sort_values(kind="stable").index][:MOST_SOLD]
     left = bids[bids.mw - bids.tso_mw - bids.dso_mw > EQUAL_MW]
+    idle, says = _not_needed(book, left)
+    left = left[left.direction != idle]
     near = [
         part.loc[(direction * part.price).sort_values(kind="stable").index][:MOST_EXPLAINED]
         for direction in (1, -1)
@@ -237,10 +254,12 @@ def _listed(book: Book) -> Markup:
                     (*head, "MW to the TSO", "MW to the DSO"),
                     [(*_cells(row), number(row.tso_mw), number(row.dso_mw)) for row in rows_of(largest)],
                     (4, 5, 6, 7),
+                    class_="stack",
                 ),
             ),
             _details(
                 f"Why not called: {len(explained)} of {len(left)} bids with MW left, best prices first",
+                says,
                 table(
                     (*head, *(["MW held back"] if held else []), "result"),
                     [
@@ -252,10 +271,25 @@ def _listed(book: Book) -> Markup:
                         for row in rows_of(explained)
                     ],
                     (4, 5, 6) if held else (4, 5),
+                    class_="stack",
                 ),
             ),
         )
     )
+
+
+def _not_needed(book: Book, left: pd.DataFrame) -> tuple[int, Markup]:
+    """The direction of which the TSO needed and called nothing (0: none), and a line on its bids."""
+    at = book.at
+    idle = -int(needed_direction(at["clearings"]).get(at.isp, 0))
+    mine, all_bids = left[left.direction == idle], book.bids
+    if not idle or mine.empty or (all_bids.tso_mw[all_bids.direction == idle] > EQUAL_MW).any():
+        return 0, Markup()
+    says = (
+        f"The {len(mine)} bids {way(idle)} with {number(float((mine.mw - mine.tso_mw - mine.dso_mw).sum()))} "
+        f"MW left are not listed: the TSO needed power {way(-idle)} and called none {way(idle)}."
+    )
+    return idle, tag("p", says)
 
 
 def _cells(row: object) -> tuple[str, ...]:
@@ -272,8 +306,8 @@ def _cells(row: object) -> tuple[str, ...]:
     )
 
 
-def _details(summary: str, content: Markup) -> Markup:
-    return tag("details", tag("summary", summary), content)
+def _details(summary: str, *content: Markup) -> Markup:
+    return tag("details", tag("summary", summary), *content)
 
 
 def local_time(run: ReportRun, isp: int) -> str:
