@@ -132,7 +132,7 @@ def _limits(runs: Sequence[ReportRun]) -> Markup:
     """ISPs in which a limit of an area is broken, without activation and as delivered, run by run."""
     names = ("violated_isps_before_activation", "violated_isps", "violated_isps_created")
     rows = [(run.label, str(len(run.isps)), *(_says(run, name) for name in names)) for run in runs]
-    head = ("run", "ISPs", "broken without activation", "broken as delivered", "broken only by activation")
+    head = ("run", "ISPs", "broken without activation", "broken as delivered", "of these only by activation")
     differs = ", so it differs between the runs" if len(runs) > 1 else ""
     says = (
         "Without activation: the same ISP with nothing activated in it. The effects of activation in earlier "

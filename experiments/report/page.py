@@ -144,7 +144,7 @@ _MERIT_KEY = (
     ("kt", "sold to the TSO"),
     ("kd", "sold to the DSO"),
     ("ku", "not sold"),
-    ("kh", "held back from the TSO by a check of the DSO, and not sold (plain red where the bid is narrow)"),
+    ("kh", "held back from the TSO by a check of the DSO, and not sold"),
 )
 
 

@@ -17,8 +17,8 @@ MOST_HELD = 40
 CHECKS = {"prequalify": "grid prequalification", "validate_mol": "MOL validation"}
 """Name of each check of bids before the TSO buys."""
 REASONS = {
-    "grid": "limit of a branch or voltage, by the DSO's forecast",
-    "study": "limit of a zone of the network flexibility study",
+    "grid": "limit of a branch or voltage",
+    "study": "zone of the flexibility study",
 }
 """What stands in column `reason` of table `bid_limits`, in words."""
 
@@ -45,7 +45,7 @@ def held_table(run: ReportRun) -> Markup:
     lines = [*zip(sums.index, sums.to_numpy(), strict=True), ("all", sums.sum().to_numpy())]
     rows = [(name, *(number(max(float(v), 0.0)) for v in (*mwh, mwh[0] + mwh[1]))) for name, mwh in lines]
     ordered = [(name, up, down, both, needed) for name, up, down, needed, both in rows]
-    head = ("MWh held back", "up", "down", "up and down", "of it in the direction the TSO needed")
+    head = ("MWh held back in", "up", "down", "up and down", "of these in the direction the TSO needed")
     return table(head, ordered, range(1, 5), class_="wrap")
 
 
@@ -105,7 +105,7 @@ def held_section(at: IspTables) -> Markup | str:
     summary = f"Bids held back by DSOs: {len(shown)} of {len(bids)}, most MW held back first"
     says = (
         "MW offered are those before the check: offered at gate closure, less what local markets bought. "
-        f"Held back: {'; '.join(side for side in sides if side)}."
+        f"The DSO checks limits by its forecast. Held back: {'; '.join(side for side in sides if side)}."
     )
     return tag("details", tag("summary", summary), tag("p", says), listed)
 

@@ -28,8 +28,6 @@ MOST_EXPLAINED = 24
 """Most bids without sales that are listed with the reason: in each direction those nearest to the price."""
 FEW = 40
 """Up to so many bids of a drawing are set apart by lines."""
-NARROW = 8.0
-"""Least width of a bar with stripes, in the units of a drawing; a stripe and its gap take 6."""
 WIDTH, HEIGHT = 360, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 8, 8, 36
 
@@ -210,22 +208,16 @@ def _chart(book: Book, system: str, direction: int) -> Markup:
 
 
 def _bars(rows: pd.DataFrame, zero: float, scale: float, width: float) -> list[Markup]:
-    """A bar for each part of a bid: sold to a DSO, sold to the TSO, not sold, held back by the DSO.
-
-    Bars too narrow for stripes are filled.
-    """
-    ways: dict[str, list[str]] = {"sold-dso": [], "sold-tso": [], "unsold": [], "held": [], "held-thin": []}
+    """A bar for each part of a bid: sold to a DSO, sold to the TSO, not sold, held back by the DSO."""
+    ways: dict[str, list[str]] = {"sold-dso": [], "sold-tso": [], "unsold": [], "held": []}
     x = float(LEFT)
     for row in rows_of(rows):
         left = max(row.mw - row.tso_mw - row.dso_mw - row.held_mw, 0.0)
         parts = (row.dso_mw, row.tso_mw, left, row.held_mw)
-        for kind, mw in zip(("sold-dso", "sold-tso", "unsold", "held"), parts, strict=True):
+        for bars, mw in zip(ways.values(), parts, strict=True):
             if mw > 0.0:
                 end = x + width * mw
-                thin = kind == "held" and width * mw < NARROW
-                ways["held-thin" if thin else kind].append(
-                    f"M{x:.1f} {zero:.1f}V{zero - scale * row.price:.1f}H{end:.1f}V{zero:.1f}Z"
-                )
+                bars.append(f"M{x:.1f} {zero:.1f}V{zero - scale * row.price:.1f}H{end:.1f}V{zero:.1f}Z")
                 x = end
     return [tag("path", d="".join(bars), class_=kind) for kind, bars in ways.items() if bars]
 
@@ -236,8 +228,10 @@ def _listed(book: Book) -> Markup:
     sold = bids[bids.tso_mw + bids.dso_mw > EQUAL_MW]
     largest = sold.loc[(-(sold.tso_mw + sold.dso_mw)).sort_values(kind="stable").index][:MOST_SOLD]
     left = bids[bids.mw - bids.tso_mw - bids.dso_mw > EQUAL_MW]
+    whole = left.held_mw >= left.mw - left.tso_mw - left.dso_mw - EQUAL_MW
     idle, says = _not_needed(book, left)
-    left = left[left.direction != idle]
+    says = joined((says, _held_whole(left[whole & (left.direction != idle)])))
+    left = left[~whole & (left.direction != idle)]
     near = [
         part.loc[(direction * part.price).sort_values(kind="stable").index][:MOST_EXPLAINED]
         for direction in (1, -1)
@@ -290,6 +284,16 @@ def _not_needed(book: Book, left: pd.DataFrame) -> tuple[int, Markup]:
         f"MW left are not listed: the TSO needed power {way(-idle)} and called none {way(idle)}."
     )
     return idle, tag("p", says)
+
+
+def _held_whole(bids: pd.DataFrame) -> Markup:
+    """A line on bids of which a DSO held back all that was left."""
+    if bids.empty:
+        return Markup()
+    says = (
+        f"The {len(bids)} bids of which a DSO held back all MW left ({number(float(bids.held_mw.sum()))} MW)"
+    )
+    return tag("p", f"{says} are not listed here; see the bids held back.")
 
 
 def _cells(row: object) -> tuple[str, ...]:
