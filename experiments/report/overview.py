@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from tandem_sim.experiments.key_figures.catalogue import KeyFigure, groups
-from tandem_sim.experiments.report.parts.held import held_table
-from tandem_sim.experiments.report.parts.market import local_time, worst_overload
+from tandem_sim.experiments.report.bids.held import held_table
+from tandem_sim.experiments.report.bids.market import local_time, worst_overload
 from tandem_sim.experiments.report.parts.markup import NOTHING, Markup, joined, number, table, tag
 from tandem_sim.experiments.report.parts.money import procurement
 from tandem_sim.experiments.report.parts.read import ReportRun, other_world

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from tandem_sim.experiments.report.bids.market import local_time, market_section
 from tandem_sim.experiments.report.checks import check_section
 from tandem_sim.experiments.report.overview import in_short, key_figures, what_was_run
 from tandem_sim.experiments.report.parts.maps import maps_of
-from tandem_sim.experiments.report.parts.market import local_time, market_section
 from tandem_sim.experiments.report.parts.markup import Markup, joined, json_text, tag
 from tandem_sim.experiments.report.parts.messages import SEQUENCE_SAYS, kinds_of_messages, message_section
 from tandem_sim.experiments.report.parts.money import conflict_section, money_section

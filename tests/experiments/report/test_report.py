@@ -130,10 +130,12 @@ def test_held_back_is_split_by_dso_direction_and_need(runs: Path, page: str) -> 
     folder, sums = runs / "multilevel-03", dict[str, list[float]]()
     need = pd.read_parquet(folder / "clearings.parquet").query("system == 'T'").set_index("isp").need_mw
     hours = read_runs([str(folder)])[0].data.hours
-    for row in pd.read_parquet(folder / "bid_checks.parquet").query("market == 'prequalify'").itertuples():
-        up, down = row.offered_up_mw - row.allowed_up_mw, row.offered_down_mw - row.allowed_down_mw
-        wanted = up if need[row.isp] > 0.0 else down if need[row.isp] < 0.0 else 0.0
-        for name in (row.system, "all"):
+    checks = pd.read_parquet(folder / "bid_checks.parquet").query("market == 'prequalify'")
+    for row in checks.to_dict("records"):
+        up, down = (row[f"offered_{way}_mw"] - row[f"allowed_{way}_mw"] for way in ("up", "down"))
+        mw = float(need[row["isp"]])
+        wanted = up if mw > 0.0 else down if mw < 0.0 else 0.0
+        for name in (str(row["system"]), "all"):
             old = sums.get(name, [0.0] * 4)
             more = (up, down, up + down, wanted)
             sums[name] = [a + hours * b for a, b in zip(old, more, strict=True)]

@@ -12,7 +12,7 @@ import pandas as pd
 from tandem_sim.experiments.explain.explain import explain_bid
 from tandem_sim.experiments.explain.tables import IspTables, rows_of, way
 from tandem_sim.experiments.explain.words import name_of
-from tandem_sim.experiments.report.parts.held import held_section, needed_direction
+from tandem_sim.experiments.report.bids.held import held_section, needed_direction
 from tandem_sim.experiments.report.parts.markup import Markup, joined, number, table, tag
 from tandem_sim.experiments.report.parts.read import ReportRun
 from tandem_sim.experiments.report.parts.series import held_back
