@@ -68,7 +68,7 @@ ABOUT: dict[str, tuple[str, str]] = {
         "ALEXANDER D3.3",
     ),
     "central-03-relaxed": (
-        "as central-03, but existing violations need no relief: the TSO must not aggravate them",
+        "one TSO market with the distribution limits; existing violations may stay but not become worse",
         "ALEXANDER D3.3 cluster 1, read as: the TSO's purchases may cause no violation",
     ),
     "multilevel-01": (
@@ -76,19 +76,19 @@ ABOUT: dict[str, tuple[str, str]] = {
         "ALEXANDER D3.3 cluster 2; SmartNet CS_B; CoordiNet multi-level",
     ),
     "multilevel-02": (
-        "as multilevel-01, each DSO relieves its grid afterwards with what is left",
+        "local markets, then a TSO market without distribution limits; DSOs relieve their grids afterwards",
         "ALEXANDER D3.3",
     ),
     "multilevel-02-post": (
-        "as multilevel-01, each DSO refuses afterwards what its grid cannot carry",
+        "local markets, then a TSO market without distribution limits; DSOs refuse what grids cannot carry",
         "ALEXANDER D3.3 (multilevel-02 with post-qualification)",
     ),
     "multilevel-03": (
-        "as multilevel-01, each DSO limits what it forwards to what its grid can carry",
+        "local markets first; each DSO limits what it forwards to the TSO market to what its grid can carry",
         "ALEXANDER D3.3; Fluvius LFM (static)",
     ),
     "multilevel-04": (
-        "as multilevel-01, with the distribution limits in the TSO market",
+        "local markets first, the remainder goes to a TSO market with the distribution limits",
         "ALEXANDER D3.3",
     ),
     "multilevel-05": (

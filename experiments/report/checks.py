@@ -9,7 +9,7 @@ import numpy as np
 from tandem_sim.experiments.report.parts.markup import Markup, number, table, tag
 from tandem_sim.experiments.report.parts.read import ReportRun
 from tandem_sim.experiments.run_folder.manifest import check_unchanged
-from tandem_sim.grids.tolerances import EQUAL_MW
+from tandem_sim.grids.tolerances import EQUAL_MW, EQUAL_PRICE_EUR_PER_MWH
 from tandem_sim.markets.settlement.payments import FOR_ENERGY
 
 AUDITS = (
@@ -40,7 +40,8 @@ def checks_of(run: ReportRun) -> list[tuple[str, bool | None, str]]:
         "Every power flow has a solution": _converged,
         "Every message arrived in time": _messages,
         "No bid was refused": _refused,
-        "Auctions served the whole need": _unserved,
+        "The need of the system for balancing was served": _unserved,
+        "Bids sufficed for every limit and need of all auctions, local ones too": _penalised,
     }
     return [(name, *check(run)) for name, check in made.items()]
 
@@ -58,9 +59,8 @@ def check_section(runs: Sequence[ReportRun]) -> Markup:
     )
     says = (
         "These checks were made from the tables when this report was written. ! marks what does not hold. "
-        "Power flows without a solution, lost messages, refused bids and unserved need are results of the "
-        "scenario; "
-        "any other ! is a fault of the data."
+        "Power flows without a solution, lost messages, refused bids, unserved need and auctions short of "
+        "bids are results of the scenario; any other ! is a fault of the data."
     )
     return tag("div", tag("p", audits), tag("p", says), table(("check", *(run.label for run in runs)), rows))
 
@@ -156,3 +156,13 @@ def _refused(run: ReportRun) -> Found:
 def _unserved(run: ReportRun) -> Found:
     mwh = float(run.data.system.unserved_mw.sum() * run.data.hours)
     return mwh <= EQUAL_MW, f"{number(mwh)} MWh unserved"
+
+
+def _penalised(run: ReportRun) -> Found:
+    rows = run.table("clearings")
+    short = rows[rows.penalty_eur_per_h > EQUAL_PRICE_EUR_PER_MWH]
+    if short.empty:
+        return True, f"all {len(rows)} auctions"
+    by_system = short.groupby("system", sort=True).size()
+    where = ", ".join(f"{count} of {system}" for system, count in by_system.items())
+    return False, f"{len(short)} of {len(rows)} auctions were short of bids ({where})"

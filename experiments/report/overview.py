@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tandem_sim.experiments.key_figures.catalogue import KeyFigure, groups
-from tandem_sim.experiments.report.parts.market import local_time
+from tandem_sim.experiments.report.bids.held import held_table
+from tandem_sim.experiments.report.bids.market import local_time, worst_overload
 from tandem_sim.experiments.report.parts.markup import NOTHING, Markup, joined, number, table, tag
 from tandem_sim.experiments.report.parts.money import procurement
 from tandem_sim.experiments.report.parts.read import ReportRun, other_world
@@ -121,34 +123,61 @@ def _id(manifest: dict[str, Any], part: str) -> str:
 
 
 def in_short(runs: Sequence[ReportRun]) -> Markup:
-    """For each run: which branch was worst, when, limits broken, what was paid, what DSOs held back."""
-    return tag("div", *(_short(run) for run in runs), class_="cards")
+    """Limits broken side by side; for each run the worst branch and ISP, payments, MWh held back."""
+    return joined((_limits(runs), tag("div", *(_short(run) for run in runs), class_="cards")))
+
+
+def _limits(runs: Sequence[ReportRun]) -> Markup:
+    """ISPs in which a limit of an area is broken, without activation and as delivered, run by run."""
+    names = ("violated_isps_before_activation", "violated_isps", "violated_isps_created")
+    rows = [(run.label, str(len(run.isps)), *(_says(run, name) for name in names)) for run in runs]
+    head = ("run", "ISPs", "broken without activation", "broken as delivered", "of these only by activation")
+    differs = ", so it differs between the runs" if len(runs) > 1 else ""
+    says = (
+        "Without activation: the same ISP with nothing activated in it. The effects of activation in earlier "
+        f"ISPs of the run remain{differs}."
+    )
+    return joined(
+        (
+            tag("h3", "ISPs in which limits of distribution grids are broken"),
+            table(head, rows, range(1, 5), class_="wrap"),
+            tag("p", says, class_="note"),
+        )
+    )
+
+
+def _says(run: ReportRun, name: str, unit: str = "") -> str:
+    value = run.run.kpis.get(name)
+    return f"{number(value)}{unit}" if isinstance(value, (int, float)) else NOTHING
 
 
 def _short(run: ReportRun) -> Markup:
-    kpis = run.run.kpis
-
-    def says(name: str, unit: str = "") -> str:
-        value = kpis.get(name)
-        return f"{number(value)}{unit}" if isinstance(value, (int, float)) else NOTHING
-
-    violated, isps = kpis.get("violated_isps"), len(run.isps)
     by_operator = ", ".join(f"{name} {number(eur)} EUR" for name, eur in procurement(run, FOR_ENERGY).items())
-    lines = [
+    checked = run.run.kpis.get("held_back_mwh") is not None
+    lines: list[object] = [
         *_worst(run),
-        f"No limit of a distribution grid was broken in {isps} ISPs."
-        if violated == 0
-        else f"Limits of distribution grids were broken in {says('violated_isps')} of {isps} ISPs. In "
-        f"{says('violated_isps_created')} of them an area broke a limit only because of activation.",
-        f"Operators paid {says('procurement_cost_eur', ' EUR')} for {says('activated_mwh', ' MWh')} of "
-        f"activated energy: {by_operator}.",
-        "No DSO checks bids under this scheme, so none was held back."
-        if kpis.get("held_back_mwh") is None
-        else f"DSOs held back {says('held_back_mwh', ' MWh')} of offers from the TSO "
-        f"({says('held_back_pct', ' %')} of those checked).",
+        _worst_isp(run),
+        f"Operators paid {_says(run, 'procurement_cost_eur', ' EUR')} for "
+        f"{_says(run, 'activated_mwh', ' MWh')} of activated energy, net of what they receive for it: "
+        f"{by_operator}.",
+        f"DSOs held back {_says(run, 'held_back_mwh', ' MWh')} of offers from the TSO "
+        f"({_says(run, 'held_back_pct', ' %')} of those checked)."
+        if checked
+        else "No DSO checks bids under this scheme, so none was held back.",
     ]
-    return tag(
-        "section", tag("h3", run.label), tag("ul", *(tag("li", line) for line in lines)), class_="card"
+    listed = tag("ul", *(tag("li", line) for line in lines))
+    return tag("section", tag("h3", run.label), listed, held_table(run) if checked else "", class_="card")
+
+
+def _worst_isp(run: ReportRun) -> str:
+    """The ISP of the worst overload, and how to see it bid by bid."""
+    over_pct, isp = worst_overload(run)
+    if not over_pct:
+        return "No branch of an area was overloaded."
+    at = run.data.local[int(np.flatnonzero(run.isps == isp)[0])]
+    return (
+        f"Worst ISP of this run: {local_time(run, isp)}. To see it bid by bid, make the report with "
+        f"--isp {at:%Y-%m-%dT%H:%M}."
     )
 
 

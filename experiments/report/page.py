@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from tandem_sim.experiments.report.bids.market import local_time, market_section
 from tandem_sim.experiments.report.checks import check_section
 from tandem_sim.experiments.report.overview import in_short, key_figures, what_was_run
 from tandem_sim.experiments.report.parts.maps import maps_of
-from tandem_sim.experiments.report.parts.market import local_time, market_section
 from tandem_sim.experiments.report.parts.markup import Markup, joined, json_text, tag
 from tandem_sim.experiments.report.parts.messages import SEQUENCE_SAYS, kinds_of_messages, message_section
 from tandem_sim.experiments.report.parts.money import conflict_section, money_section
@@ -74,15 +74,21 @@ def page_of(runs: Sequence[ReportRun], isp: int) -> str:
     title = f"{', '.join(names)}: {', '.join(run.label for run in runs)}"
     when = local_time(runs[0], isp)
     terms = [tag(name, text) for pair in TERMS.items() for name, text in zip(("dt", "dd"), pair, strict=True)]
-    merit = joined((tag("p", _ISP_SAYS), _merit_key(), market_section(runs, isp)))
+    fixed = tag("p", _FIXED.format(when=when), class_="note")
+    merit = joined((fixed, tag("p", _ISP_SAYS), _merit_key(), market_section(runs, isp)))
     messages = joined(
-        (tag("p", SEQUENCE_SAYS), *(message_section(run, isp) for run in runs), kinds_of_messages(runs, isp))
+        (
+            fixed,
+            tag("p", SEQUENCE_SAYS),
+            *(message_section(run, isp) for run in runs),
+            kinds_of_messages(runs, isp),
+        )
     )
     sections = [
         PageSection("short", "In short", "In short", in_short(runs)),
         PageSection("run", "What was run", "What was run", what_was_run(runs)),
         PageSection(
-            "figures", "Key figures", "Key figures", joined((tag("p", _FIGURES_SAY), key_figures(runs)))
+            "figures", "Key figures", "Key figures", joined((tag("p", _figures_say(runs)), key_figures(runs)))
         ),
         *_series(plots, every),
         PageSection("grid", "Grids", "Grids", _grid(maps)),
@@ -103,9 +109,9 @@ def page_of(runs: Sequence[ReportRun], isp: int) -> str:
     return _document(title, sections, data)
 
 
-_FIGURES_SAY = (
-    "Values of the whole run. A dash is a key figure that does not apply to the run. "
-    "Differences are to the first run."
+_FIXED = (
+    "This section shows the ISP of {when} only; the slider of the maps does not change it. For another ISP "
+    "make the report anew, such as: tandem report RUN --isp 2016-04-18T20:00."
 )
 _ISP_SAYS = (
     "Bids are in merit order: the best price first. For up bids that is the lowest price asked, for down "
@@ -113,9 +119,10 @@ _ISP_SAYS = (
     "of a grid or a DSO did not allow it."
 )
 _MONEY_SAYS = (
-    "Payments over the whole run. The width of a band is the amount. Colours tell payers apart. A payment "
-    "with a negative amount is drawn in the direction in which the money flows. Flows below 0.05 % of all "
-    "are in the matrix only."
+    "All payments over the whole run, of every kind. Amounts beside bars, in the matrix and by what is paid "
+    "are gross: what one pays to another, without subtracting what it receives. The width of a band is the "
+    "amount. Colours tell payers apart. A payment with a negative amount is drawn in the direction in which "
+    "the money flows."
 )
 _CONFLICTS_SAY = (
     "A conflict is a purchase of a DSO whose opposite the TSO buys at the same node in the same ISP. Both "
@@ -139,6 +146,11 @@ _MERIT_KEY = (
     ("ku", "not sold"),
     ("kh", "held back from the TSO by a check of the DSO, and not sold"),
 )
+
+
+def _figures_say(runs: Sequence[ReportRun]) -> str:
+    says = "Values of the whole run. A dash is a key figure that does not apply to the run."
+    return f"{says} Differences are to the first run, {runs[0].label}." if len(runs) > 1 else says
 
 
 def _series(plots: Sequence[Plot], every: int) -> list[PageSection]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tandem_sim.experiments.explain.tables import isp_of
+from tandem_sim.experiments.report.bids.market import chosen_isp
 from tandem_sim.experiments.report.page import GENERATOR, page_of
-from tandem_sim.experiments.report.parts.market import chosen_isp
 from tandem_sim.experiments.report.parts.read import read_runs
 from tandem_sim.experiments.run_folder.outputs import check_file, whole
 from tandem_sim.experiments.runs.run import is_run

@@ -73,3 +73,9 @@ addEventListener("afterprint", () => {
   while (unfolded.length) unfolded.pop().open = false;
   themed(chooser.value);
 });
+
+// A box that is wider than the screen says that it scrolls.
+const watched = new ResizeObserver(entries => {
+  for (const { target } of entries) target.classList.toggle("wide", target.scrollWidth > target.clientWidth + 1);
+});
+for (const box of document.querySelectorAll(".scroll")) watched.observe(box);

@@ -96,7 +96,7 @@ class GridMap {
     this.circles.forEach((circle, k) => {
       const value = this.voltage[step * this.nodes + k], kind = voltageClass(value), at = j => this.voltage[step * this.nodes + j];
       circle.setAttribute("class", kind < 0 ? "v-none" : `v${kind}`);
-      circle.setAttribute("r", kind === 0 || kind === 4 ? 1.7 * this.radius : kind === 1 || kind === 3 ? 1.35 * this.radius : this.radius);
+      circle.setAttribute("r", kind === 0 || kind === 4 ? 1.7 * this.radius : this.radius);
       if (Number.isFinite(value)) { if (low < 0 || value < at(low)) low = k; if (high < 0 || value > at(high)) high = k; }
     });
     const parts = [];

@@ -51,11 +51,16 @@ def table(
     numeric: Iterable[int] = (),
     **attributes: object,
 ) -> Markup:
-    """A table that scrolls sideways where it is too wide; `numeric` are columns of numbers."""
+    """A table that scrolls sideways where it is too wide; `numeric` are columns of numbers.
+
+    With class ``stack`` each row is a block on narrow screens, with the name of a column before its value.
+    """
     right = {*numeric}
+    names: Sequence[object] = head if attributes.get("class_") == "stack" else [None] * len(head)
     first = tag("tr", *(tag("th", cell, scope="col", class_=_side(k, right)) for k, cell in enumerate(head)))
     lines = [
-        tag("tr", *(tag("td", cell, class_=_side(k, right)) for k, cell in enumerate(row))) for row in rows
+        tag("tr", *(tag("td", cell, class_=_side(k, right), data_of=names[k]) for k, cell in enumerate(row)))
+        for row in rows
     ]
     found = tag("table", tag("thead", first), tag("tbody", *lines), **attributes)
     return tag("div", found, class_="scroll", tabindex="0", role="region", aria_label="table")

@@ -18,6 +18,23 @@ MOST_NODES = 10
 """Most nodes that are listed with their conflicts."""
 MOST_GROUPS = 14
 """Most groups of parties in the drawing; with more all DSOs are one."""
+KINDS = {
+    "activation": "energy bought in an auction",
+    "afrr": "energy of the automatic reserve (aFRR)",
+    "make-whole": "what lifts a uniform price to the price of the bid",
+    "purchase": "energy bought by companies",
+    "purchase make-whole": "what lowers a uniform price to the limit of a company's bid",
+    "imbalance": "deviations from schedules, at the imbalance price",
+    "household cost": "what delivery costs households, paid back by their aggregators",
+    "capacity": "reserve kept available",
+    "unavailability": "penalty for reserve that was not offered",
+    "shortfall": "charge on energy that was not delivered",
+    "reactive": "reactive power",
+    "substitution": "substitution of blocked energy among pools",
+    "curtailment trade": "relief bought among customers",
+    "non-firm compensation": "energy withheld by connection limits",
+}
+"""Meaning of kinds of payment, of table `settlement`."""
 WIDTH, GAP, BAR, LABEL = 720, 8, 12, 150
 BARS, TEXT = 260.0, 28.0
 """Height of all bars of a side together, and the least height of a party, for its two lines of text."""
@@ -62,15 +79,21 @@ def _of_run(run: ReportRun) -> Markup:
         "section",
         tag("h3", run.label),
         tag("p", _balance(flows)),
+        tag("p", _left_out(flows), class_="note"),
         tag("div", _drawing(flows), class_="scroll", tabindex="0", role="region", aria_label="payments"),
-        tag("details", tag("summary", "Matrix: who pays (rows) to whom (columns), EUR"), _matrix(flows)),
         tag(
             "details",
-            tag("summary", "By what is paid"),
+            tag("summary", "Matrix of all payments: who pays (rows) to whom (columns), EUR"),
+            _matrix(flows),
+        ),
+        tag(
+            "details",
+            tag("summary", "All payments by what is paid"),
             table(
                 ("what is paid", "from", "to", "EUR"),
-                [(row.kind, row.giver, row.taker, number(row.eur)) for row in rows_of(kinds)],
+                [(_kind(row.kind), row.giver, row.taker, number(row.eur)) for row in rows_of(kinds)],
                 (3,),
+                class_="wrap",
             ),
         ),
         class_="run",
@@ -82,7 +105,26 @@ def _balance(flows: pd.DataFrame) -> str:
     paid, got = flows.groupby("giver").eur.sum(), flows.groupby("taker").eur.sum()
     net = got.sub(paid, fill_value=0.0).sort_values()
     parts = [f"{name} {number(float(amount), signed=True)} EUR" for name, amount in net.items()]
-    return f"Received less paid: {', '.join(parts)}. The sum is zero."
+    return f"Net, all kinds together (received less paid): {', '.join(parts)}. The sum is zero."
+
+
+def _left_out(flows: pd.DataFrame) -> str:
+    """How much the drawing leaves out."""
+    pairs = flows.groupby(["giver", "taker"]).eur.sum()
+    small, total = pairs[pairs < SMALLEST_SHARE * pairs.sum()], float(pairs.sum())
+    says = f"Drawn: all payments, {number(total)} EUR together."
+    if small.empty:
+        return says
+    return (
+        f"{says} Left out: {len(small)} flows of less than {number(100.0 * SMALLEST_SHARE)} % each, "
+        f"{number(float(small.sum()))} EUR together ({number(100.0 * float(small.sum()) / total, 2)} %); "
+        "the matrix has them."
+    )
+
+
+def _kind(kind: str) -> Markup | str:
+    says = KINDS.get(kind)
+    return tag("span", kind, tag("small", says)) if says else kind
 
 
 def _matrix(flows: pd.DataFrame) -> Markup:
@@ -178,11 +220,14 @@ def _conflicts_of(run: ReportRun, rows: pd.DataFrame) -> Markup:
         f"DSOs bought {number(bought)} MWh. The TSO bought the opposite of {number(undone)} MWh "
         f"({number(share, 3)} %) at the same node in the same ISP, in {isps} ISPs."
     )
-    listed = table(("operator", *head), [(n, *_numbers(v)) for n, v in _rows(by_dso)], range(1, 6))
+    listed = table(
+        ("operator", *head), [(n, *_numbers(v)) for n, v in _rows(by_dso)], range(1, 6), class_="stack"
+    )
     places = table(
         ("system", "node", *head),
         [(place[0], place[1], *_numbers(values)) for place, values in _rows(nodes)],
         range(1, 7),
+        class_="stack",
     )
     where = (
         tag("details", tag("summary", f"Nodes with most of it ({len(nodes)})"), places) if len(nodes) else ""
@@ -199,7 +244,7 @@ def _numbers(values: Mapping[int, float] | np.ndarray[tuple[int, ...], np.dtype[
 
 
 def procurement(run: ReportRun, kinds: Sequence[str]) -> dict[str, float]:
-    """What operators paid for energy (EUR) by operator, from the payments of these kinds; the TSO first."""
+    """What operators paid for energy, net of receipts (EUR), from payments of these kinds; the TSO first."""
     rows = run.data.settlement
     sums = rows[rows.kind.isin(kinds)].groupby("payer").amount_eur.sum()
     names = sorted((str(name) for name in sums.index), key=lambda name: (name != TSO_NAME, name))

@@ -52,6 +52,7 @@ class _Parts(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.rows: list[list[str]] = []
+        self._in_cell = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
@@ -59,9 +60,14 @@ class _Parts(HTMLParser):
             self.rows.append([])
         if tag in ("td", "th") and self.rows:
             self.rows[-1].append("")
+            self._in_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._in_cell = False
 
     def handle_data(self, data: str) -> None:
-        if self.rows and self.rows[-1]:
+        if self._in_cell and self.rows:
             self.rows[-1][-1] += data
 
 
@@ -119,6 +125,75 @@ def test_held_back_is_offered_less_allowed(runs: Path, page: str) -> None:
     np.testing.assert_allclose(found["up, multilevel-03"], held, rtol=1e-5, atol=1e-9)
 
 
+def test_held_back_is_split_by_dso_direction_and_need(runs: Path, page: str) -> None:
+    """Summed here row by row from the tables, as the columns are defined."""
+    folder, sums = runs / "multilevel-03", dict[str, list[float]]()
+    need = pd.read_parquet(folder / "clearings.parquet").query("system == 'T'").set_index("isp").need_mw
+    hours = read_runs([str(folder)])[0].data.hours
+    checks = pd.read_parquet(folder / "bid_checks.parquet").query("market == 'prequalify'")
+    for row in checks.to_dict("records"):
+        up, down = (row[f"offered_{way}_mw"] - row[f"allowed_{way}_mw"] for way in ("up", "down"))
+        mw = float(need[row["isp"]])
+        wanted = up if mw > 0.0 else down if mw < 0.0 else 0.0
+        for name in (str(row["system"]), "all"):
+            old = sums.get(name, [0.0] * 4)
+            more = (up, down, up + down, wanted)
+            sums[name] = [a + hours * b for a, b in zip(old, more, strict=True)]
+    at = parts(page).rows.index(
+        ["MWh held back in", "up", "down", "up and down", "of these in the direction the TSO needed"]
+    )
+    found = {row[0]: row[1:] for row in parts(page).rows[at + 1 : at + 1 + len(sums)]}
+    assert found == {name: [number(mwh) for mwh in values] for name, values in sums.items()}
+
+
+def test_limits_broken_stand_side_by_side(runs: Path, page: str) -> None:
+    for scheme in ("central-01", "multilevel-03"):
+        kpis = json.loads((runs / scheme / "kpis.json").read_text(encoding="utf-8"))
+        row = next(row for row in parts(page).rows if row[:1] == [scheme])
+        names = ("violated_isps_before_activation", "violated_isps", "violated_isps_created")
+        assert row[2:] == [number(kpis[name]) for name in names]
+    assert "earlier ISPs of the run remain, so it differs between the runs" in page
+
+
+def test_bids_held_back_are_listed_with_the_rest_summed(runs: Path, tmp_path: Path) -> None:
+    """45 bids held back by hand: 40 lines of the largest, and one of the other five."""
+    folder = tmp_path / "run"
+    shutil.copytree(runs / "multilevel-03", folder)
+    bids = pd.read_parquet(folder / "bids.parquet").query("isp == 3 and system == 'D1'")
+    rows = pd.read_parquet(folder / "bid_limits.parquet")
+    time, name = bids.time.iloc[0], "A01.D1.{:04d}.battery.down"
+    made = pd.DataFrame(
+        [
+            (time, 3, "D1", "prequalify", name.format(k), "A01", -1, "grid", 0.01 * (k + 1), 0.001)
+            for k in range(45)
+        ],
+        columns=rows.columns,
+    ).astype(rows.dtypes.to_dict())
+    pd.concat([rows[rows.isp != 3], made]).to_parquet(folder / "bid_limits.parquet", index=False)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files"] = digests_of(folder)
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    out = tmp_path / "report.html"
+    write_report([str(folder)], out, "3")
+    found = [row for row in parts(out.read_text(encoding="utf-8")).rows if len(row) == 10]
+    head, first, rest = found[0], found[1], found[-1]
+    assert head[5:8] == ["MW offered", "MW allowed", "MW held back"]
+    assert len(found) == 42
+    limit = "limit of a branch or voltage"
+    told = ["A01.D1.0044.battery.down", "A01", "D1", "down", "batteries", "0.45", "0.001", "0.449"]
+    assert first == [*told, "grid prequalification", limit]
+    # 0.01 + 0.02 + 0.03 + 0.04 + 0.05 offered, 5 x 0.001 allowed
+    assert (rest[0], rest[5:8]) == ("the other 5 bids together", ["0.15", "0.005", "0.145"])
+
+
+def test_runs_stand_in_the_order_given(runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    write_report([str(runs / "multilevel-03"), str(runs / "central-01")], out, None)
+    text = out.read_text(encoding="utf-8")
+    assert data_of(text)["runs"] == ["multilevel-03", "central-01"]
+    assert "Differences are to the first run, multilevel-03." in text
+
+
 def test_maps_have_loadings_and_voltages_of_every_isp(runs: Path, page: str) -> None:
     data = data_of(page)
     for grid in data["maps"]["grids"]:
@@ -142,7 +217,7 @@ def test_maps_have_loadings_and_voltages_of_every_isp(runs: Path, page: str) -> 
 def test_key_figures_stand_side_by_side_with_differences(runs: Path, page: str) -> None:
     told = [json.loads((runs / name / "kpis.json").read_text()) for name in ("central-01", "multilevel-03")]
     rows = {row[0].split(" ")[0]: row for row in parts(page).rows if len(row) == 5}
-    row = next(row for name, row in rows.items() if name.startswith("procurement_cost_eurpaid"))
+    row = next(row for name, row in rows.items() if name.startswith("procurement_cost_eurnet"))
     costs = [k["procurement_cost_eur"] for k in told]
     assert row[1:] == ["EUR", *map(number, costs), number(costs[1] - costs[0], signed=True)]
 

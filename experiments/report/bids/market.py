@@ -12,6 +12,7 @@ import pandas as pd
 from tandem_sim.experiments.explain.explain import explain_bid
 from tandem_sim.experiments.explain.tables import IspTables, rows_of, way
 from tandem_sim.experiments.explain.words import name_of
+from tandem_sim.experiments.report.bids.held import held_section, needed_direction
 from tandem_sim.experiments.report.parts.markup import Markup, joined, number, table, tag
 from tandem_sim.experiments.report.parts.read import ReportRun
 from tandem_sim.experiments.report.parts.series import held_back
@@ -44,17 +45,21 @@ class Book:
 
 def chosen_isp(runs: Sequence[ReportRun]) -> int:
     """The ISP with the worst overload of an area in any run; without one, that with most activation."""
-    worst: tuple[float, int] = (-math.inf, int(runs[0].isps[0]))
-    for run in runs:
-        rows = run.data.grid[run.data.grid.system != TSO]
-        over = rows.groupby("isp").max_overload_pct.max()
-        if len(over) and over.max() > max(worst[0], 0.0):
-            worst = float(over.max()), int(over.idxmax())
+    worst = max((worst_overload(run) for run in runs), key=lambda found: found[0])
     if worst[0] > 0.0:
         return worst[1]
     system = runs[0].data.system
     total = system.activated_up_mw + system.activated_down_mw
     return int(system.isp.loc[total.idxmax()])
+
+
+def worst_overload(run: ReportRun) -> tuple[float, int]:
+    """Worst overload of an area in a run (% above the limit, 0 if there is none), and its first ISP."""
+    rows = run.data.grid[run.data.grid.system != TSO]
+    over = rows.groupby("isp").max_overload_pct.max()
+    if over.empty or not over.max() > 0.0:
+        return 0.0, int(run.isps[0])
+    return float(over.max()), int(over.idxmax())
 
 
 def book_of(run: ReportRun, isp: int) -> Book:
@@ -99,6 +104,7 @@ def _of_run(run: ReportRun, book: Book) -> Markup:
         tag("ul", *(tag("li", line) for line in _sentences(run, book))),
         tag("div", *charts, class_="charts"),
         tag("p", note, class_="note") if note else "",
+        held_section(book.at),
         _listed(book),
         class_="run",
     )
@@ -126,12 +132,13 @@ def _sentences(run: ReportRun, book: Book) -> list[str]:
             if row.need_mw
             else ""
         )
+        left = row.short_mw + row.long_mw
         price = ""
         if math.isfinite(row.price_eur_per_mwh):
             price = f" Price of the market: {number(row.price_eur_per_mwh)} EUR/MWh"
             is_penalty = row.penalty_eur_per_h > EQUAL_PRICE_EUR_PER_MWH
-            price += ", a penalty price because flexibility was exhausted." if is_penalty else "."
-        left = row.short_mw + row.long_mw
+            lacked = "its whole need" if left > EQUAL_MW else "every limit of the grid"
+            price += f", a penalty price: the bids did not suffice for {lacked}." if is_penalty else "."
         unserved = f" {number(left)} MW of the need stayed unserved." if left > EQUAL_MW else ""
         name = name_of(str(row.market), str(row.system))
         found.append(
@@ -221,6 +228,10 @@ def _listed(book: Book) -> Markup:
     sold = bids[bids.tso_mw + bids.dso_mw > EQUAL_MW]
     largest = sold.loc[(-(sold.tso_mw + sold.dso_mw)).sort_values(kind="stable").index][:MOST_SOLD]
     left = bids[bids.mw - bids.tso_mw - bids.dso_mw > EQUAL_MW]
+    whole = left.held_mw >= left.mw - left.tso_mw - left.dso_mw - EQUAL_MW
+    idle, says = _not_needed(book, left)
+    says = joined((says, _held_whole(left[whole & (left.direction != idle)])))
+    left = left[~whole & (left.direction != idle)]
     near = [
         part.loc[(direction * part.price).sort_values(kind="stable").index][:MOST_EXPLAINED]
         for direction in (1, -1)
@@ -237,10 +248,12 @@ def _listed(book: Book) -> Markup:
                     (*head, "MW to the TSO", "MW to the DSO"),
                     [(*_cells(row), number(row.tso_mw), number(row.dso_mw)) for row in rows_of(largest)],
                     (4, 5, 6, 7),
+                    class_="stack",
                 ),
             ),
             _details(
                 f"Why not called: {len(explained)} of {len(left)} bids with MW left, best prices first",
+                says,
                 table(
                     (*head, *(["MW held back"] if held else []), "result"),
                     [
@@ -252,10 +265,35 @@ def _listed(book: Book) -> Markup:
                         for row in rows_of(explained)
                     ],
                     (4, 5, 6) if held else (4, 5),
+                    class_="stack",
                 ),
             ),
         )
     )
+
+
+def _not_needed(book: Book, left: pd.DataFrame) -> tuple[int, Markup]:
+    """The direction of which the TSO needed and called nothing (0: none), and a line on its bids."""
+    at = book.at
+    idle = -int(needed_direction(at["clearings"]).get(at.isp, 0))
+    mine, all_bids = left[left.direction == idle], book.bids
+    if not idle or mine.empty or (all_bids.tso_mw[all_bids.direction == idle] > EQUAL_MW).any():
+        return 0, Markup()
+    says = (
+        f"The {len(mine)} bids {way(idle)} with {number(float((mine.mw - mine.tso_mw - mine.dso_mw).sum()))} "
+        f"MW left are not listed: the TSO needed power {way(-idle)} and called none {way(idle)}."
+    )
+    return idle, tag("p", says)
+
+
+def _held_whole(bids: pd.DataFrame) -> Markup:
+    """A line on bids of which a DSO held back all that was left."""
+    if bids.empty:
+        return Markup()
+    says = (
+        f"The {len(bids)} bids of which a DSO held back all MW left ({number(float(bids.held_mw.sum()))} MW)"
+    )
+    return tag("p", f"{says} are not listed here; see the bids held back.")
 
 
 def _cells(row: object) -> tuple[str, ...]:
@@ -272,8 +310,8 @@ def _cells(row: object) -> tuple[str, ...]:
     )
 
 
-def _details(summary: str, content: Markup) -> Markup:
-    return tag("details", tag("summary", summary), content)
+def _details(summary: str, *content: Markup) -> Markup:
+    return tag("details", tag("summary", summary), *content)
 
 
 def local_time(run: ReportRun, isp: int) -> str:
