@@ -89,9 +89,7 @@ class Scenario(Section):
         "Length of an ISP (imbalance settlement period).", 15, unit="min"
     )
     seed: int = count("Seed of all random numbers.", (0, 2**63 - 1), 1, unit="")
-    scheme: str = text(
-        "Coordination scheme (tandem schemes), or one of your own as module:SCHEME.", "multilevel-03"
-    )
+    scheme: str = text("Coordination scheme (tandem schemes), or one as module:SCHEME.", "multilevel-03")
     grid_prequalification: Method = about("How DSOs limit bids to the capacity of their grids.", "envelope")
     aggregation: Kind = about("Supply functions of areas in scheme aggregation.", "exact")
     aggregation_step_mw: float = number(
@@ -282,9 +280,8 @@ class Scenario(Section):
     def _consistent(self, info: ValidationInfo) -> Scenario:
         if self.dso.envelope_check != "none" and self.grid_prequalification == "static":
             raise ValueError("dso.envelope_check: cannot be used with grid_prequalification static")
-        problems = (
-            _repeated_names(self) + _calendar_problems(self) + cost_problems(self.transmission, self.product)
-        )
+        problems = [*_repeated_names(self), *_calendar_problems(self)]
+        problems += cost_problems(self.transmission, self.product)
         if self.aggregators_per_bus > self.aggregators:
             problems.append("aggregators_per_bus: must not exceed aggregators")
         gates = self.gates
