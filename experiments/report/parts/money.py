@@ -112,11 +112,11 @@ def _left_out(flows: pd.DataFrame) -> str:
     """How much the drawing leaves out."""
     pairs = flows.groupby(["giver", "taker"]).eur.sum()
     small, total = pairs[pairs < SMALLEST_SHARE * pairs.sum()], float(pairs.sum())
-    says = f"Drawn: all payments, {number(total)} EUR together."
+    says = f"All payments: {number(total)} EUR together."
     if small.empty:
         return says
     return (
-        f"{says} Left out: {len(small)} flows of less than {number(100.0 * SMALLEST_SHARE)} % each, "
+        f"{says} Not drawn: {len(small)} {'flow' if len(small) == 1 else 'flows'} of less than {number(100.0 * SMALLEST_SHARE)} % each, "
         f"{number(float(small.sum()))} EUR together ({number(100.0 * float(small.sum()) / total, 2)} %); "
         "the matrix has them."
     )
@@ -135,7 +135,7 @@ def _matrix(flows: pd.DataFrame) -> Markup:
     ]
     total = sums.to_numpy().sum(axis=0)
     rows.append(("all", *(number(float(v)) for v in total), number(float(total.sum()))))
-    return table(("from \\ to", *sums.columns, "all"), rows, range(1, len(sums.columns) + 2))
+    return table(("from \\ to", *sums.columns, "all"), rows, range(1, len(sums.columns) + 2), class_="matrix")
 
 
 def _drawing(flows: pd.DataFrame) -> Markup:
