@@ -116,7 +116,8 @@ def _left_out(flows: pd.DataFrame) -> str:
     if small.empty:
         return says
     return (
-        f"{says} Not drawn: {len(small)} {'flow' if len(small) == 1 else 'flows'} of less than {number(100.0 * SMALLEST_SHARE)} % each, "
+        f"{says} Not drawn: {len(small)} {'flow' if len(small) == 1 else 'flows'} of less than "
+        f"{number(100.0 * SMALLEST_SHARE)} % each, "
         f"{number(float(small.sum()))} EUR together ({number(100.0 * float(small.sum()) / total, 2)} %); "
         "the matrix has them."
     )
