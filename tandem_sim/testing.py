@@ -227,15 +227,10 @@ def check_baseline(make: Callable[[int, DayIndex], BaselineMethod], days: int = 
     Equal readings give equal estimates, also after pickling; estimates are n numbers or nan, never infinite;
     the arrays that it is given stay as they are.
 
-    >>> from tandem_sim.markets.settlement.baselines import BaselineRules, MeterHistory
-    >>> class LastReading:
-    ...     def __init__(self, meters, days):
-    ...         self.last = np.full(meters, np.nan)
-    ...     def estimate(self, isp, declared_mw):
-    ...         return self.last
-    ...     def read(self, isp, metered_mw, active):
-    ...         self.last = np.where(active, self.last, metered_mw)
-    >>> check_baseline(lambda meters, days: LastReading(meters, days))
+    The class stands in a module of your own, because checkpoints keep it:
+
+    >>> from my_baseline import Smoothed  # doctest: +SKIP
+    >>> check_baseline(Smoothed)  # doctest: +SKIP
     """
     meters, rng = 5, np.random.default_rng(0)
     index = DayIndex(

@@ -140,6 +140,7 @@ def measured(folder: Path, point: WorldSize) -> dict[str, float]:
     """A row of the table: one run in this process."""
     spent: defaultdict[str, float] = defaultdict(float)
     moments: list[tuple[float, float]] = []
+    counted: dict[str, float] = {}  # spent up to the last moment
     with watched(spent):
         begin = time.process_time()
 
@@ -147,6 +148,7 @@ def measured(folder: Path, point: WorldSize) -> dict[str, float]:
             if isp == 0:
                 spent.clear()  # the day-ahead market and the first offers are no part of an ISP
             moments.append((time.process_time(), spent["solver calls"]))
+            counted.update(spent)
 
         with opened(folder, point, [after_delivery(note)]) as (model, out):
             built = time.process_time()
@@ -165,9 +167,9 @@ def measured(folder: Path, point: WorldSize) -> dict[str, float]:
         "isp_cpu_ms": 1000.0 * float(np.median(cpu[middle])),
         "isp_cpu_ms_mean": 1000.0 * float(np.mean(cpu)),
         "isp_solves": float(np.mean(solves[middle])),
-        **{f"{part}_ms": per_isp * sum(spent[g] for g in gates) for part, gates in PARTS.items()},
-        "solver_ms": per_isp * spent["solver"],
-        "power_flow_ms": per_isp * spent["power flow"],
+        **{f"{part}_ms": per_isp * sum(counted.get(g, 0.0) for g in gates) for part, gates in PARTS.items()},
+        "solver_ms": per_isp * counted.get("solver", 0.0),
+        "power_flow_ms": per_isp * counted.get("power flow", 0.0),
         **found,
         "max_rss_mib": peak_mib(),
     }
