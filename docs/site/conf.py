@@ -107,6 +107,7 @@ default_role = "py:obj"  # a name in single quotes of a docstring: a link if the
 myst_heading_anchors = 6
 myst_enable_extensions = ["html_image"]
 nb_execution_mode = "force"  # results of an earlier version of Tandem are not kept
+nb_execution_excludepatterns = os.environ.get("NOTEBOOKS_NOT_RUN", "").split()  # for tests of the site
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
