@@ -3,7 +3,7 @@
 * A block of which the text before says ``Save this as `NAME` ``, or whose first line is ``# NAME``, is
   written into the file NAME. All of a page are there before the first block runs.
 * ``python`` blocks share their names. Each line of a ``console`` block is a command of a shell. ``sql``
-  blocks are queries over the runs in runs/day.
+  blocks that are saved as no file are queries over the runs in runs/day.
 * ``yaml`` and ``toml`` blocks must be readable. Blocks of other languages are only shown.
 """
 
@@ -96,6 +96,8 @@ class Page:
                 self._shell(line)
 
     def _sql(self, example: Example) -> None:
+        if file_of(example) is not None:
+            return  # a command of the page runs it
         query = self.folder / "block.sql"
         query.write_text(str(example.parsed), encoding="utf-8")
         self._shell('tandem query "$(cat block.sql)" runs/day/*/')

@@ -20,7 +20,7 @@ SMALLER = (
     (r"--to 2016-04-20", "--to 2016-04-18T12:00"),
     (r"--bid \S+", "--bid L9.up"),  # which there is with few households too
 )
-FILE = re.compile(r"```\w+\n(?:#|--) (\S+\.\w+)\n(.*?)```", re.DOTALL)
+FILE = re.compile(r"ave this as `(\S+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
 
 
 def test_commands_of_the_tutorial_run(
