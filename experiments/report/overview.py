@@ -198,7 +198,7 @@ def _worst(run: ReportRun) -> Iterator[str]:
         )
         yield (
             f"Most loaded branch: {where} of {row.system}, {number(float(row.loading_pct))} % of its "
-            f"rating at {local_time(run, int(row.isp))}.{without}"
+            f"rating on {local_time(run, int(row.isp))}.{without}"
         )
     voltage = run.table("bus_voltage")
     voltage = voltage[(voltage.system != TSO) & voltage.vm_pu.notna()]

@@ -137,3 +137,8 @@ def test_a_model_that_is_stepped_gives_the_tables_of_a_run(tmp_path: Path) -> No
     model.recorder.close()
     assert steps == 24
     assert hashes(tmp_path / "run") == hashes(tmp_path / "steps")
+    paid = table(tmp_path / "steps", "settlement").query("kind == 'imbalance'")
+    for brp in model.brps:  # the bills that reach it by message add up to what is settled
+        mine = paid.amount_eur[paid.payee == brp.name].sum() - paid.amount_eur[paid.payer == brp.name].sum()
+        assert brp.imbalance_eur == pytest.approx(mine, abs=1e-9)
+        assert mine != 0.0
