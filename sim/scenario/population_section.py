@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,17 @@ def _registered(types: Iterable[type[Section]]) -> None:
 
 DECLARED = tuple(known for known in CLASSES if known.share)
 """Classes of device whose parameters stand in `population.devices`."""
+
+
+def _listed(name: str, meaning: str, sections: Mapping[str, type[Section]]) -> Any:
+    """A section with one of `sections` for each of these classes."""
+    parts: dict[str, Any] = {
+        known.name: (sections[known.name], about(f"{known.title}.", sections[known.name]()))
+        for known in DECLARED
+    }
+    return create_model(name, __base__=Section, __module__=__name__, __doc__=meaning, **parts)
+
+
 _SECTIONS: dict[str, type[DeviceSection]] = {
     known.name: create_model(
         _named(known, ""),
@@ -87,16 +98,7 @@ _registered(_SECTIONS.values())
 if TYPE_CHECKING:
     DeviceSections = Section
 else:
-    DeviceSections = create_model(
-        "DeviceSections",
-        __base__=Section,
-        __module__=__name__,
-        __doc__="Further classes of device; none by default.",
-        **{
-            known.name: (_SECTIONS[known.name], about(f"{known.title}.", _SECTIONS[known.name]()))
-            for known in DECLARED
-        },
-    )
+    DeviceSections = _listed("DeviceSections", "Further classes of device; none by default.", _SECTIONS)
 
 
 def device_settings(sections: Section, area: Section | None) -> tuple[DeviceSettings, ...]:
@@ -291,15 +293,8 @@ _registered(_AREA_SECTIONS.values())
 if TYPE_CHECKING:
     AreaDeviceSections = Section
 else:
-    AreaDeviceSections = create_model(
-        "AreaDeviceSections",
-        __base__=Section,
-        __module__=__name__,
-        __doc__="Further classes of device in one area.",
-        **{
-            known.name: (_AREA_SECTIONS[known.name], about(f"{known.title}.", _AREA_SECTIONS[known.name]()))
-            for known in DECLARED
-        },
+    AreaDeviceSections = _listed(
+        "AreaDeviceSections", "Further classes of device in one area.", _AREA_SECTIONS
     )
 
 
